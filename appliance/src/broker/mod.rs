@@ -1,0 +1,1 @@
+//! The embedded broker: the Kafka protocol on the durable log.

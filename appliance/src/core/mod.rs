@@ -1,0 +1,2 @@
+//! Pure decisions: no I/O, no clock, no randomness; `now` and seeds are arguments.
+pub mod log;

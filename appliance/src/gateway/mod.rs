@@ -1,0 +1,1 @@
+//! The HTTP front door: publish, tail, admin, and the one place where errors become HTTP.

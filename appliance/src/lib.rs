@@ -1,0 +1,8 @@
+//! PAGI's spine: an HTTP gateway, an event router and an embedded durable Kafka broker.
+pub mod broker;
+pub mod core;
+pub mod gateway;
+pub mod limits;
+pub mod proxy;
+pub mod router;
+pub mod shutdown;

@@ -1,0 +1,2 @@
+//! `pagi-appliance`: parse, run, exit code.
+fn main() {}

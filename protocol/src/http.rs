@@ -1,0 +1,1 @@
+//! The HTTP forms: publish request, receipt and problem details (RFC 9457).
