@@ -1,0 +1,70 @@
+//! The HTTP protocol binding, binary mode: attributes as `ce-` headers, data as the body.
+//!
+//! **References.** CloudEvents 1.0.2 HTTP protocol binding, section 3.1; percent-encoding of header
+//! values, section 3.1.3.2.
+use bytes::Bytes;
+
+use super::draft::Draft;
+use crate::error::{ErrorCode, PagiError};
+use crate::event::{ExtensionValue, PagiBaseEvent};
+
+/// What the name of every header that carries an attribute starts with.
+pub const ATTRIBUTE_PREFIX: &str = "ce-";
+
+impl PagiBaseEvent {
+    /// Reads an event from an HTTP request in binary mode. `headers` may hold any header, with its
+    /// name in lower case; those that are no attributes are passed over.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidEvent`] when an attribute is missing, given twice or not valid.
+    pub fn from_http_binary<'a>(
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        content_type: Option<&str>,
+        data: Option<Bytes>,
+    ) -> Result<Self, PagiError> {
+        let mut draft = Draft::default();
+        for (name, value) in headers {
+            let Some(attribute) = name.strip_prefix(ATTRIBUTE_PREFIX) else { continue };
+            if attribute == "datacontenttype" {
+                return Err(invalid("the data's media type goes in Content-Type".to_owned()));
+            }
+            draft.set(attribute, ExtensionValue::Text(percent_decoded(name, value)?))?;
+        }
+        if let Some(media) = content_type {
+            draft.set("datacontenttype", ExtensionValue::from(media))?;
+        }
+        draft.finish(data)
+    }
+}
+
+/// Undoes the percent-encoding. A `%` that is not followed by two hexadecimal digits stands for
+/// itself, as the specification asks of a receiver.
+fn percent_decoded(name: &str, value: &[u8]) -> Result<String, PagiError> {
+    let mut decoded = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((&first, after)) = rest.split_first() {
+        if let (b'%', [high, low, tail @ ..]) = (first, after)
+            && let (Some(high), Some(low)) = (hex_value(*high), hex_value(*low))
+        {
+            decoded.push(high << 4 | low);
+            rest = tail;
+        } else {
+            decoded.push(first);
+            rest = after;
+        }
+    }
+    String::from_utf8(decoded).map_err(|_| invalid(format!("the header {name:?} is not UTF-8")))
+}
+
+const fn hex_value(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+fn invalid(detail: String) -> PagiError {
+    PagiError::new(ErrorCode::InvalidEvent, detail)
+}
