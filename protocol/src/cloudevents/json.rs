@@ -122,7 +122,7 @@ impl<'de> Visitor<'de> for EventVisitor {
                 _ => match map.next_value::<Attribute>()? {
                     Attribute(None) => {}
                     Attribute(Some(value)) => {
-                        draft.set(&name, value).map_err(|error| custom(&error))?
+                        draft.set(&name, value).map_err(|error| custom(&error))?;
                     }
                 },
             }
