@@ -1,2 +1,45 @@
 //! The project's own commands: `cargo xtask <command>`.
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
+mod ci;
+mod failure;
+mod project;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Outcome;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Everything a change must pass; needs nothing but a Rust toolchain.
+    Ci(ci::Arguments),
+    /// Checks of the source that compilers do not make: import directions, sizes, words, links.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Outcome {
+    match command {
+        Command::Ci(arguments) => ci::run(&arguments),
+        Command::Tidy => tidy::run(),
+    }
+}
