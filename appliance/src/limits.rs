@@ -1,3 +1,58 @@
 //! Every bound in one place: queues, bodies, counts and waits.
 //!
 //! A limit that a user may change is the default of a configuration key; the others hold always.
+
+// The log.
+
+/// Producers whose sequences one partition remembers; beyond it the longest silent is forgotten.
+pub const PRODUCERS_PER_PARTITION_MAX: usize = 4_096;
+/// How long a silent producer's sequences are kept, in milliseconds: a day, as Kafka.
+pub const PRODUCER_IDLE_MS_MAX: i64 = 24 * 60 * 60 * 1_000;
+/// Producer ids reserved at a time: each reservation is a durable write.
+pub const PRODUCER_ID_BLOCK: i64 = 1_000;
+/// Topics in one log.
+pub const TOPICS_MAX: usize = 10_000;
+/// Partitions of one topic.
+pub const PARTITIONS_PER_TOPIC_MAX: u32 = 1_024;
+/// Partitions in one log.
+pub const PARTITIONS_MAX: usize = 20_000;
+/// Bytes of one round of the write-ahead log, header and filling included.
+pub const ROUND_BYTES_MAX: usize = 4 << 20;
+/// Bytes of one record batch as the log takes it.
+pub const BATCH_BYTES_MAX: usize = 3 << 20;
+/// Bytes of the write-ahead log's first file: quick to make, so that the start is.
+pub const WAL_FIRST_FILE_BYTES: u64 = 4 << 20;
+/// Bytes of every later file of the write-ahead log, where the disk has room.
+pub const WAL_FILE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of a file of the write-ahead log on the smallest disk.
+pub const WAL_FILE_BYTES_MIN: u64 = 1 << 20;
+/// One part in so many of the free disk is the size of a file of the write-ahead log.
+pub const WAL_FILE_DISK_SHARE: u64 = 16;
+/// Bytes of the disk that stay free for checkpoints, so that a full disk can be recovered.
+pub const DISK_RESERVE_BYTES: u64 = 2 << 20;
+/// Files of the write-ahead log: with the first, 196 MiB at most to replay.
+pub const WAL_FILES_MAX: usize = 4;
+/// Bytes written to the write-ahead log before a checkpoint is due.
+pub const CHECKPOINT_WAL_BYTES: u64 = 64 << 20;
+/// Acknowledged bytes in memory before they are handed to the segment files.
+pub const UNFLUSHED_BYTES_SOFT: usize = 8 << 20;
+/// Acknowledged bytes in memory at which the writer waits for the flush.
+pub const UNFLUSHED_BYTES_MAX: usize = 48 << 20;
+/// Bytes of a segment after which the next one begins.
+pub const SEGMENT_BYTES: u64 = 128 << 20;
+/// Bytes of a segment between two entries of its index.
+pub const INDEX_INTERVAL_BYTES: u64 = 4096;
+/// Segment files kept open for readers.
+pub const READ_FILES_MAX: usize = 256;
+/// Segment files that were written but not synced; beyond it they are synced at once.
+pub const UNSYNCED_FILES_MAX: usize = 1_024;
+/// Submissions waiting for the log's writer.
+pub const WRITER_QUEUE_MAX: usize = 4_096;
+/// Consumer groups that may have committed offsets.
+pub const GROUPS_MAX: usize = 10_000;
+/// Bytes of the words that a client may put beside a committed offset, as Kafka.
+pub const COMMIT_METADATA_BYTES_MAX: usize = 4_096;
+
+const _: () = assert!(BATCH_BYTES_MAX + (64 << 10) <= ROUND_BYTES_MAX);
+const _: () = assert!(ROUND_BYTES_MAX as u64 <= WAL_FIRST_FILE_BYTES);
+const _: () = assert!(UNFLUSHED_BYTES_SOFT + ROUND_BYTES_MAX <= UNFLUSHED_BYTES_MAX);

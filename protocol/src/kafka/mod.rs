@@ -1,1 +1,2 @@
 //! The bounded Kafka codec.
+pub mod record_batch;

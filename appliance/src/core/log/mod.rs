@@ -1,1 +1,10 @@
 //! The log: what is written, in which order, and how it is found again.
+pub mod bytes_codec;
+pub mod checkpoint;
+pub mod entry;
+pub mod ids;
+pub mod index;
+pub mod partition;
+pub mod producers;
+pub mod round;
+pub mod state;

@@ -1,0 +1,192 @@
+//! The real file system.
+use std::fs::{File as StdFile, OpenOptions};
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rustix::io::{Errno, pread, pwrite, pwritev};
+
+use super::storage::{File, Storage};
+
+/// Chunks in one `pwritev`: far below `IOV_MAX`.
+const CHUNKS_PER_WRITE: usize = 512;
+
+/// A folder on disk.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// The folder at `path`, which must exist.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        Self(path.to_path_buf())
+    }
+
+    fn open_with(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(create).truncate(false);
+        Ok(Arc::new(Disk(options.open(self.0.join(path))?)))
+    }
+}
+
+impl Storage for Folder {
+    fn open(&self, path: &str) -> io::Result<Arc<dyn File>> {
+        self.open_with(path, false)
+    }
+
+    fn create(&self, path: &str) -> io::Result<Arc<dyn File>> {
+        self.open_with(path, true)
+    }
+
+    fn create_dir(&self, path: &str) -> io::Result<()> {
+        match std::fs::create_dir(self.0.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        }
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        std::fs::rename(self.0.join(from), self.0.join(to))
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        absent_is_fine(std::fs::remove_file(self.0.join(path)))
+    }
+
+    fn remove_dir(&self, path: &str) -> io::Result<()> {
+        absent_is_fine(std::fs::remove_dir_all(self.0.join(path)))
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(self.0.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn sync_dir(&self, path: &str) -> io::Result<()> {
+        StdFile::open(self.0.join(path))?.sync_all()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let stat = rustix::fs::statvfs(&self.0)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+}
+
+fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+#[derive(Debug)]
+struct Disk(StdFile);
+
+impl File for Disk {
+    fn read(&self, offset: u64, bytes: usize) -> io::Result<Bytes> {
+        let mut buffer = Vec::with_capacity(bytes);
+        while buffer.len() < bytes {
+            let at = offset + buffer.len() as u64;
+            match pread(&self.0, rustix::buffer::spare_capacity(&mut buffer), at) {
+                Ok(0) => break,
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        buffer.truncate(bytes);
+        Ok(buffer.into())
+    }
+
+    fn write(&self, mut offset: u64, chunks: &[Bytes]) -> io::Result<()> {
+        for group in chunks.chunks(CHUNKS_PER_WRITE) {
+            let total: usize = group.iter().map(Bytes::len).sum();
+            let mut written = write_once(&self.0, offset, group)?;
+            if written < total {
+                for chunk in group {
+                    let done = written.min(chunk.len());
+                    written -= done;
+                    offset += done as u64;
+                    offset = write_rest(&self.0, offset, chunk.get(done..).unwrap_or_default())?;
+                }
+            } else {
+                offset += total as u64;
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn set_len(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+}
+
+fn write_once(file: &StdFile, offset: u64, chunks: &[Bytes]) -> io::Result<usize> {
+    let slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    loop {
+        match pwritev(file, &slices, offset) {
+            Err(Errno::INTR) => {}
+            written => return Ok(written?),
+        }
+    }
+}
+
+fn write_rest(file: &StdFile, mut offset: u64, mut rest: &[u8]) -> io::Result<u64> {
+    while !rest.is_empty() {
+        match pwrite(file, rest, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                offset += written as u64;
+                rest = rest.get(written..).unwrap_or_default();
+            }
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_written_one_behind_the_other_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path());
+        let file = folder.create("file").unwrap();
+        let chunks: Vec<Bytes> =
+            (0..2000_u32).map(|n| Bytes::from(n.to_be_bytes().to_vec())).collect();
+        file.write(5, &chunks).unwrap();
+        assert_eq!(file.size().unwrap(), 8005);
+        assert_eq!(file.read(5, 8000).unwrap(), chunks.concat());
+        assert_eq!(file.read(8000, 100).unwrap().len(), 5, "short at the end");
+        assert_eq!(file.read(9000, 100).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error_to_open_but_not_to_remove() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path());
+        assert_eq!(folder.open("none").unwrap_err().kind(), io::ErrorKind::NotFound);
+        folder.remove("none").unwrap();
+        folder.remove_dir("none").unwrap();
+        assert_eq!(folder.list("none").unwrap(), Vec::<String>::new());
+    }
+}

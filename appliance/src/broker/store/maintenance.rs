@@ -1,0 +1,225 @@
+//! Behind the acknowledgements: brings durable records from the write-ahead log's memory into
+//! segment files, writes checkpoints, and makes room in the write-ahead log.
+//!
+//! **Invariants.** A file of the write-ahead log is free only after a checkpoint that holds
+//! everything in it is durable: segments synced, then the checkpoint written beside, synced,
+//! renamed, and its folder synced.
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+
+use super::files::{FileKey, ReadFiles};
+use super::layout::{
+    CHECKPOINT, CHECKPOINT_NEW, SegmentFile, TOPICS, segment_file, topic_dir_name,
+};
+use super::storage::{File, Storage};
+use super::view::{Partition, View};
+use super::wal::{Ring, make_next_file};
+use super::writer::Snapshot;
+use crate::core::log::checkpoint::{Checkpoint, PartitionFiles};
+use crate::core::log::ids::{PartitionId, Salt};
+use crate::core::log::partition::SegmentWrite;
+use crate::limits::UNSYNCED_FILES_MAX;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Maintenance {
+    storage: Arc<dyn Storage>,
+    view: Arc<View>,
+    ring: Arc<Ring>,
+    read_files: Arc<ReadFiles>,
+    identity: Identity,
+    unsynced: HashMap<FileKey, Arc<dyn File>>,
+    unsynced_dirs: HashSet<Arc<str>>,
+}
+
+/// What makes a data folder itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// The cluster's id, as clients see it.
+    pub cluster_id: [u8; 16],
+    /// The folder's random number.
+    pub salt: Salt,
+}
+
+impl Maintenance {
+    /// Nothing is under way.
+    #[must_use]
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        view: Arc<View>,
+        ring: Arc<Ring>,
+        read_files: Arc<ReadFiles>,
+        identity: Identity,
+    ) -> Self {
+        let (unsynced, unsynced_dirs) = (HashMap::new(), HashSet::new());
+        Self { storage, view, ring, read_files, identity, unsynced, unsynced_dirs }
+    }
+
+    /// Writes all tails to segment files; syncs nothing that need not be.
+    ///
+    /// # Errors
+    /// As the file system gives them. After [`io::ErrorKind::StorageFull`] nothing is lost and
+    /// this may be called again; after any other error the process must end.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.flush_below(|_| i64::MAX)
+    }
+
+    /// Makes everything up to `snapshot` independent of the write-ahead log.
+    ///
+    /// # Errors
+    /// As for [`Maintenance::flush`].
+    pub fn checkpoint(&mut self, snapshot: Snapshot) -> io::Result<()> {
+        let state = &snapshot.state;
+        self.flush_below(|partition| state.next_offset(partition).unwrap_or(0))?;
+        self.sync()?;
+        let files = self.partition_files(&snapshot);
+        let Identity { cluster_id, salt } = self.identity;
+        let Snapshot { sequence, position, state, offsets } = snapshot;
+        let checkpoint = Checkpoint { cluster_id, salt, sequence, position, state, files, offsets };
+        write_checkpoint(&*self.storage, &checkpoint)?;
+        self.ring.recycle(sequence);
+        self.remove_deleted(&checkpoint)
+    }
+
+    /// Makes another file for the write-ahead log when it needs one. Whether it did.
+    ///
+    /// # Errors
+    /// As for [`Maintenance::flush`].
+    pub fn extend_wal(&self) -> io::Result<bool> {
+        let Some(number) = self.ring.wants_file() else { return Ok(false) };
+        let file = make_next_file(&*self.storage, number, self.ring.smallest_file_bytes())?;
+        self.ring.add_free(file);
+        Ok(true)
+    }
+
+    fn flush_below(&mut self, limit: impl Fn(PartitionId) -> i64) -> io::Result<()> {
+        let mut partitions = self.view.take_dirty().into_iter();
+        while let Some(partition) = partitions.next() {
+            let flushed = self.flush_partition(&partition, limit(partition.id));
+            if flushed.is_err() || partition.log.lock().tail().next().is_some() {
+                self.view.put_dirty(partition);
+            }
+            if let Err(error) = flushed {
+                partitions.for_each(|partition| self.view.put_dirty(partition));
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_partition(&mut self, partition: &Partition, limit: i64) -> io::Result<()> {
+        if partition.is_deleted() {
+            return Ok(());
+        }
+        let writes = partition.log.lock().plan_flush(limit);
+        for write in &writes {
+            self.write_segment(partition, write)?;
+        }
+        let freed = partition.log.lock().flushed(&writes);
+        self.view.note_flushed(freed);
+        Ok(())
+    }
+
+    fn write_segment(&mut self, partition: &Partition, write: &SegmentWrite) -> io::Result<()> {
+        let before = &write.before;
+        if before.log_bytes == 0 {
+            self.storage.create_dir(&format!("{TOPICS}/{}", partition.dir))?;
+            self.unsynced_dirs.insert(Arc::clone(&partition.dir));
+        }
+        let log = self.open(partition, before.base_offset, SegmentFile::Log)?;
+        log.write(before.log_bytes, &write.batches)?;
+        if !write.index.is_empty() {
+            let index = self.open(partition, before.base_offset, SegmentFile::Index)?;
+            index.write(before.index_bytes, std::slice::from_ref(&write.index))?;
+        }
+        Ok(())
+    }
+
+    /// The file, opened for writing and noted as not synced.
+    fn open(
+        &mut self,
+        partition: &Partition,
+        base_offset: i64,
+        kind: SegmentFile,
+    ) -> io::Result<Arc<dyn File>> {
+        let key = FileKey { partition: partition.id, base_offset, kind };
+        if let Some(file) = self.unsynced.get(&key) {
+            return Ok(Arc::clone(file));
+        }
+        if self.unsynced.len() >= UNSYNCED_FILES_MAX {
+            self.sync()?;
+        }
+        let path = segment_file(&partition.dir, partition.id.index, base_offset, kind);
+        let file = self.storage.create(&path)?;
+        self.unsynced_dirs.insert(Arc::clone(&partition.dir));
+        self.unsynced.insert(key, Arc::clone(&file));
+        Ok(file)
+    }
+
+    /// Makes what was written to segments durable, and the names of new ones.
+    fn sync(&mut self) -> io::Result<()> {
+        for (_, file) in self.unsynced.drain() {
+            file.sync()?;
+        }
+        if self.unsynced_dirs.is_empty() {
+            return Ok(());
+        }
+        for dir in self.unsynced_dirs.drain() {
+            match self.storage.sync_dir(&format!("{TOPICS}/{dir}")) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced?,
+            }
+        }
+        self.storage.sync_dir(TOPICS)
+    }
+
+    /// The partitions with files, as they are at the snapshot: nothing was flushed beyond it.
+    fn partition_files(&self, snapshot: &Snapshot) -> Vec<PartitionFiles> {
+        let mut files = Vec::new();
+        for topic in snapshot.state.topics() {
+            let Some(topic) = self.view.topic_by_id(topic.made.id) else { continue };
+            for partition in &topic.partitions {
+                let log = partition.log.lock();
+                if !log.segments().is_empty() || log.log_start() > 0 {
+                    files.push(PartitionFiles {
+                        partition: partition.id,
+                        log_start: log.log_start(),
+                        segments: log.segments().to_vec(),
+                    });
+                }
+            }
+        }
+        files
+    }
+
+    /// Removes the folders of topics that the checkpoint no longer knows.
+    fn remove_deleted(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        let mut keep: HashSet<String> =
+            checkpoint.state.topics().map(|topic| topic_dir_name(&topic.made)).collect();
+        keep.extend(self.view.topics().iter().map(|topic| topic_dir_name(&topic.made)));
+        let gone: Vec<String> =
+            self.storage.list(TOPICS)?.into_iter().filter(|dir| !keep.contains(dir)).collect();
+        for dir in &gone {
+            self.storage.remove_dir(&format!("{TOPICS}/{dir}"))?;
+        }
+        if !gone.is_empty() {
+            self.read_files.retain(|partition| self.view.topic_by_id(partition.topic).is_some());
+        }
+        Ok(())
+    }
+}
+
+/// Puts a checkpoint in place of the last one, so that one of the two is there whatever happens.
+///
+/// # Errors
+/// As the file system gives them.
+pub fn write_checkpoint(storage: &dyn Storage, checkpoint: &Checkpoint) -> io::Result<()> {
+    let file = storage.create(CHECKPOINT_NEW)?;
+    let bytes = checkpoint.encode();
+    file.set_len(bytes.len() as u64)?;
+    file.write(0, &[bytes])?;
+    file.sync()?;
+    storage.rename(CHECKPOINT_NEW, CHECKPOINT)?;
+    storage.sync_dir("")
+}

@@ -1,0 +1,190 @@
+//! The write-ahead log: a ring of zero-filled files into which rounds are written and synced.
+//!
+//! **Invariants.** [`Wal::write`] returns Ok only for a round that is durable. After an error the
+//! log must not be used again: the process ends, and recovery finds out what there is.
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::layout::{WAL, wal_file, wal_file_new};
+use super::storage::{File, Storage};
+use crate::core::log::checkpoint::WalPosition;
+use crate::core::log::ids::Sequence;
+use crate::limits::{
+    ROUND_BYTES_MAX, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WAL_FILE_DISK_SHARE, WAL_FILES_MAX,
+    WAL_FIRST_FILE_BYTES,
+};
+
+const ZERO_CHUNK_BYTES: u64 = 1 << 20;
+
+/// One file of the ring.
+#[derive(Debug, Clone)]
+pub struct WalFile {
+    /// Its number, and its name.
+    pub number: u32,
+    /// Its size in bytes; it never grows.
+    pub bytes: u64,
+    /// The open file.
+    pub file: Arc<dyn File>,
+}
+
+/// The files of the ring that are not written to: free, or full and waiting for a checkpoint.
+#[derive(Debug)]
+pub struct Ring {
+    resting: Mutex<Resting>,
+    smallest_file_bytes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Resting {
+    free: Vec<WalFile>,
+    full: Vec<(WalFile, Sequence)>,
+}
+
+impl Ring {
+    /// A ring whose files have at least so many bytes.
+    #[must_use]
+    pub fn new(smallest_file_bytes: u64) -> Self {
+        Self { resting: Mutex::default(), smallest_file_bytes }
+    }
+
+    /// Adds an unused file.
+    pub fn add_free(&self, file: WalFile) {
+        self.resting.lock().free.push(file);
+    }
+
+    /// Adds a file whose last round is `last`.
+    pub fn add_full(&self, file: WalFile, last: Sequence) {
+        self.resting.lock().full.push((file, last));
+    }
+
+    /// After a checkpoint of `sequence`: files that hold nothing newer are free.
+    pub fn recycle(&self, sequence: Sequence) {
+        let mut resting = self.resting.lock();
+        let (free, full) =
+            std::mem::take(&mut resting.full).into_iter().partition(|(_, last)| *last <= sequence);
+        resting.full = full;
+        let free: Vec<(WalFile, Sequence)> = free;
+        resting.free.extend(free.into_iter().map(|(file, _)| file));
+    }
+
+    /// The smallest file's size in bytes.
+    #[must_use]
+    pub const fn smallest_file_bytes(&self) -> u64 {
+        self.smallest_file_bytes
+    }
+
+    /// The number for another file, when the ring has no free one and may grow.
+    #[must_use]
+    pub fn wants_file(&self) -> Option<u32> {
+        let resting = self.resting.lock();
+        // The file that is written to is in neither list.
+        let files = resting.free.len() + resting.full.len() + 1;
+        (resting.free.is_empty() && files < WAL_FILES_MAX).then(|| u32::try_from(files).ok())?
+    }
+
+    fn has_free(&self) -> bool {
+        !self.resting.lock().free.is_empty()
+    }
+
+    fn take_free(&self) -> Option<WalFile> {
+        self.resting.lock().free.pop()
+    }
+}
+
+/// The writing end.
+#[derive(Debug)]
+pub struct Wal {
+    ring: Arc<Ring>,
+    current: WalFile,
+    offset: u64,
+    last: Sequence,
+}
+
+impl Wal {
+    /// Goes on in `current` at `offset`, behind the round `last`.
+    #[must_use]
+    pub const fn new(ring: Arc<Ring>, current: WalFile, offset: u64, last: Sequence) -> Self {
+        Self { ring, current, offset, last }
+    }
+
+    /// The last durable round.
+    #[must_use]
+    pub const fn last(&self) -> Sequence {
+        self.last
+    }
+
+    /// Where the next round goes, if it fits there.
+    #[must_use]
+    pub const fn position(&self) -> WalPosition {
+        WalPosition { file: self.current.number, offset: self.offset }
+    }
+
+    /// Whether any round can be written now, without waiting for a checkpoint or a new file.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        let left = self.current.bytes.saturating_sub(self.offset);
+        left >= self.round_bytes_max() as u64 || self.ring.has_free()
+    }
+
+    /// The largest round that fits into every file, in bytes.
+    #[must_use]
+    pub fn round_bytes_max(&self) -> usize {
+        usize::try_from(self.ring.smallest_file_bytes)
+            .map_or(ROUND_BYTES_MAX, |bytes| bytes.min(ROUND_BYTES_MAX))
+    }
+
+    /// Writes the next round and makes it durable.
+    ///
+    /// # Errors
+    /// As the file system gives them; [`io::ErrorKind::StorageFull`] when there is no room, which
+    /// a caller that asked [`Wal::has_room`] does not meet.
+    pub fn write(&mut self, round: &Bytes) -> io::Result<()> {
+        let span = round.len() as u64;
+        if self.offset + span > self.current.bytes {
+            let fresh = self.ring.take_free().ok_or(io::ErrorKind::StorageFull)?;
+            let full = std::mem::replace(&mut self.current, fresh);
+            self.ring.add_full(full, self.last);
+            self.offset = 0;
+        }
+        self.current.file.write(self.offset, std::slice::from_ref(round))?;
+        self.current.file.sync()?;
+        self.offset += span;
+        self.last = self.last.next();
+        Ok(())
+    }
+}
+
+/// Makes the ring's first file: small, so that the first start is quick.
+///
+/// # Errors
+/// As the file system gives them.
+pub fn make_first_file(storage: &dyn Storage) -> io::Result<WalFile> {
+    make_file(storage, 0, WAL_FILE_BYTES_MIN, WAL_FIRST_FILE_BYTES)
+}
+
+/// Makes a further file of the ring, none smaller than `bytes_min`.
+///
+/// # Errors
+/// As the file system gives them.
+pub fn make_next_file(storage: &dyn Storage, number: u32, bytes_min: u64) -> io::Result<WalFile> {
+    make_file(storage, number, bytes_min, WAL_FILE_BYTES_MAX.max(bytes_min))
+}
+
+/// The file is zero-filled, synced, and only then under its name.
+fn make_file(storage: &dyn Storage, number: u32, min: u64, max: u64) -> io::Result<WalFile> {
+    let share = storage.free_bytes()? / WAL_FILE_DISK_SHARE;
+    let bytes = share.clamp(min, max).next_multiple_of(ZERO_CHUNK_BYTES);
+    let temporary = wal_file_new(number);
+    let file = storage.create(&temporary)?;
+    let zeros = Bytes::from(vec![0; usize::try_from(ZERO_CHUNK_BYTES).unwrap_or_default()]);
+    for offset in (0..bytes).step_by(zeros.len()) {
+        file.write(offset, std::slice::from_ref(&zeros))?;
+    }
+    file.sync()?;
+    storage.rename(&temporary, &wal_file(number))?;
+    storage.sync_dir(WAL)?;
+    Ok(WalFile { number, bytes, file })
+}

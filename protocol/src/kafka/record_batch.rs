@@ -1,0 +1,188 @@
+//! Record batches of format v2: the header as a view, the checks a broker makes, and the two
+//! fields that it may set.
+//!
+//! **Invariants.** Only the base offset and the leader epoch lie outside the CRC: nothing else
+//! of a producer's batch is ever touched. Records stay opaque, compressed or not.
+//!
+//! **References.** Kafka protocol guide, "Record batch"; KIP-98.
+use bytes::Bytes;
+
+/// The bytes of a batch's header; the records follow.
+pub const BATCH_HEADER_BYTES: usize = 61;
+
+/// The bytes of the base offset and the length, which the length does not count.
+const LENGTH_END: usize = 12;
+const CRC_FROM: usize = 21;
+const MAGIC_AT: usize = 16;
+const MAGIC_V2: i8 = 2;
+
+/// Why bytes are not a record batch that a broker takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// The bytes end inside the batch.
+    #[error("the batch is cut short: {needed} bytes were needed, {left} are left")]
+    Short {
+        /// What the batch needs.
+        needed: usize,
+        /// What there is.
+        left: usize,
+    },
+    /// The batch is of an older message format (0 or 1), or of none that is known.
+    #[error("message format {0} is not supported, only 2")]
+    Magic(i8),
+    /// The length is less than a header's, or negative.
+    #[error("a batch length of {0} makes no sense")]
+    Length(i32),
+    /// The CRC32C does not match the bytes.
+    #[error("the CRC32C does not match")]
+    Crc,
+    /// The record count and the last offset delta do not agree, or there is no record.
+    #[error("{records} records with a last offset delta of {last_offset_delta}")]
+    Count {
+        /// The record count.
+        records: i32,
+        /// The last offset delta.
+        last_offset_delta: i32,
+    },
+}
+
+/// The header of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// The offset of the first record.
+    pub base_offset: i64,
+    /// Bytes of the whole batch, the base offset and length fields included.
+    pub total_bytes: usize,
+    /// The leader epoch, or -1.
+    pub leader_epoch: i32,
+    /// CRC32C of everything behind it.
+    pub crc: u32,
+    /// Compression (bits 0-2), timestamp type (3), transactional (4), control (5).
+    pub attributes: i16,
+    /// The last record's offset less the base offset.
+    pub last_offset_delta: i32,
+    /// The first record's timestamp, in milliseconds since 1970.
+    pub base_timestamp: i64,
+    /// The largest timestamp, in milliseconds since 1970.
+    pub max_timestamp: i64,
+    /// The producer's id, or -1.
+    pub producer_id: i64,
+    /// The producer's epoch, or -1.
+    pub producer_epoch: i16,
+    /// The sequence of the first record, or -1.
+    pub base_sequence: i32,
+    /// How many records.
+    pub records: i32,
+}
+
+impl BatchHeader {
+    /// Reads the header of the batch at the front of `bytes`; what follows is not looked at.
+    ///
+    /// # Errors
+    /// [`BatchError::Short`], [`BatchError::Magic`] or [`BatchError::Length`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, BatchError> {
+        let length = i32::from_be_bytes(field(bytes, 8)?);
+        let magic = i8::from_be_bytes(field(bytes, MAGIC_AT)?);
+        if magic != MAGIC_V2 {
+            return Err(BatchError::Magic(magic));
+        }
+        let total_bytes = usize::try_from(length)
+            .ok()
+            .and_then(|length| length.checked_add(LENGTH_END))
+            .filter(|total| *total >= BATCH_HEADER_BYTES)
+            .ok_or(BatchError::Length(length))?;
+        Ok(Self {
+            base_offset: i64::from_be_bytes(field(bytes, 0)?),
+            total_bytes,
+            leader_epoch: i32::from_be_bytes(field(bytes, 12)?),
+            crc: u32::from_be_bytes(field(bytes, 17)?),
+            attributes: i16::from_be_bytes(field(bytes, CRC_FROM)?),
+            last_offset_delta: i32::from_be_bytes(field(bytes, 23)?),
+            base_timestamp: i64::from_be_bytes(field(bytes, 27)?),
+            max_timestamp: i64::from_be_bytes(field(bytes, 35)?),
+            producer_id: i64::from_be_bytes(field(bytes, 43)?),
+            producer_epoch: i16::from_be_bytes(field(bytes, 51)?),
+            base_sequence: i32::from_be_bytes(field(bytes, 53)?),
+            records: i32::from_be_bytes(field(bytes, 57)?),
+        })
+    }
+
+    /// Checks the batch at the front of `bytes` as a broker must: whole, CRC, counts.
+    ///
+    /// # Errors
+    /// [`BatchError`], the first that is found.
+    pub fn validate(&self, bytes: &[u8]) -> Result<(), BatchError> {
+        let left = bytes.len();
+        let short = BatchError::Short { needed: self.total_bytes, left };
+        let covered = bytes.get(CRC_FROM..self.total_bytes).ok_or(short)?;
+        if crc32c::crc32c(covered) != self.crc {
+            return Err(BatchError::Crc);
+        }
+        let Self { records, last_offset_delta, .. } = *self;
+        if records < 1 || last_offset_delta != records - 1 {
+            return Err(BatchError::Count { records, last_offset_delta });
+        }
+        Ok(())
+    }
+
+    /// The offset behind the last record.
+    #[must_use]
+    pub const fn next_offset(&self) -> i64 {
+        self.base_offset.saturating_add(self.last_offset_delta as i64).saturating_add(1)
+    }
+
+    /// Whether the records are compressed.
+    #[must_use]
+    pub const fn is_compressed(&self) -> bool {
+        self.attributes & 0b111 != 0
+    }
+
+    /// Whether the batch is part of a transaction.
+    #[must_use]
+    pub const fn is_transactional(&self) -> bool {
+        self.attributes & 0b1_0000 != 0
+    }
+
+    /// Whether the batch holds control records, which only a broker writes.
+    #[must_use]
+    pub const fn is_control(&self) -> bool {
+        self.attributes & 0b10_0000 != 0
+    }
+}
+
+fn field<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], BatchError> {
+    let short = BatchError::Short { needed: BATCH_HEADER_BYTES, left: bytes.len() };
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied().ok_or(short)
+}
+
+/// Sets what a broker sets: the base offset and the leader epoch of the batch at the front of
+/// `batch`. Bytes too short for a batch stay as they are.
+pub fn assign(batch: &mut [u8], base_offset: i64, leader_epoch: i32) {
+    if let Some(field) = batch.first_chunk_mut::<8>() {
+        *field = base_offset.to_be_bytes();
+    }
+    if let Some(field) = batch.get_mut(LENGTH_END..MAGIC_AT) {
+        field.copy_from_slice(&leader_epoch.to_be_bytes());
+    }
+}
+
+/// The whole batches in `bytes`, one after the other. An error is the last item.
+pub fn batches(bytes: Bytes) -> impl Iterator<Item = Result<(BatchHeader, Bytes), BatchError>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let next = BatchHeader::parse(&rest).and_then(|header| {
+            let left = rest.len();
+            if header.total_bytes > left {
+                return Err(BatchError::Short { needed: header.total_bytes, left });
+            }
+            Ok((header, rest.split_to(header.total_bytes)))
+        });
+        if next.is_err() {
+            rest = Bytes::new();
+        }
+        Some(next)
+    })
+}
