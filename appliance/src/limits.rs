@@ -1,6 +1,7 @@
 //! Every bound in one place: queues, bodies, counts and waits.
 //!
 //! A limit that a user may change is the default of a configuration key; the others hold always.
+use std::time::Duration;
 
 // The log.
 
@@ -56,3 +57,52 @@ pub const COMMIT_METADATA_BYTES_MAX: usize = 4_096;
 const _: () = assert!(BATCH_BYTES_MAX + (64 << 10) <= ROUND_BYTES_MAX);
 const _: () = assert!(ROUND_BYTES_MAX as u64 <= WAL_FIRST_FILE_BYTES);
 const _: () = assert!(UNFLUSHED_BYTES_SOFT + ROUND_BYTES_MAX <= UNFLUSHED_BYTES_MAX);
+
+// Router: publishing.
+
+/// The longest a publish may take until its outcome is told (default of `delivery_timeout`).
+pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest record: 1,000,000 bytes, under the 1,048,588 that brokers take by default.
+pub const RECORD_BYTES_MAX: usize = 1_000_000;
+/// What a record counts beyond its key, value and headers: framing, and its place in the queue.
+pub const RECORD_OVERHEAD_BYTES: usize = 128;
+/// The most bytes of records whose outcome is open, over all partitions.
+pub const PUBLISH_QUEUE_BYTES_MAX: usize = 64 << 20;
+/// The most bytes in one produce request.
+pub const PUBLISH_BATCH_BYTES_MAX: usize = 1_000_000;
+/// The most records in one produce request.
+pub const PUBLISH_BATCH_RECORDS_MAX: usize = 4_096;
+/// The most partitions being published to at once; each has a task and a connection.
+pub const PARTITIONS_PUBLISHING_MAX: usize = 1_024;
+/// The most topics whose partitions are being looked up at once.
+pub const TOPIC_LOOKUPS_MAX: usize = 64;
+/// A partition unused for so long gives its task and its connection back. Brokers close idle
+/// connections after ten minutes.
+pub const PARTITION_IDLE_TIMEOUT: Duration = Duration::from_secs(120);
+/// A connection idle for so long is tried with a harmless request before a record is sent on it.
+pub const CONNECTION_TRUST: Duration = Duration::from_millis(250);
+/// The longest wait for any one call to a broker that carries no record.
+pub const BROKER_CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How old the picture of the cluster's topics may become.
+pub const TOPICS_REFRESH_INTERVAL: Duration = Duration::from_secs(30);
+/// The least time between two looks at the cluster's topics.
+pub const TOPICS_REFRESH_PAUSE: Duration = Duration::from_millis(100);
+/// How long a missing topic may take to be created by the broker.
+pub const TOPIC_CREATION_TIMEOUT: Duration = Duration::from_secs(3);
+/// The first wait before a repeat.
+pub const RETRY_FIRST: Duration = Duration::from_millis(50);
+/// The longest wait before a repeat.
+pub const RETRY_MAX: Duration = Duration::from_secs(1);
+/// After so many failures in a row the client starts again from the bootstrap addresses.
+pub const CLIENT_FAILURES_MAX: u32 = 3;
+/// The largest message accepted from a broker.
+pub const BROKER_MESSAGE_BYTES_MAX: usize = 8 << 20;
+/// The longest a produce-path check may take.
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long a good produce-path check is believed.
+pub const CHECK_GOOD_FOR: Duration = Duration::from_secs(5);
+/// How long a bad produce-path check is believed.
+pub const CHECK_BAD_FOR: Duration = Duration::from_secs(1);
+
+const _: () = assert!(RECORD_BYTES_MAX < PUBLISH_QUEUE_BYTES_MAX / 2);
+const _: () = assert!(PUBLISH_BATCH_BYTES_MAX < BROKER_MESSAGE_BYTES_MAX);

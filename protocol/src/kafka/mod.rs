@@ -1,2 +1,3 @@
 //! The bounded Kafka codec.
+pub mod partitioner;
 pub mod record_batch;

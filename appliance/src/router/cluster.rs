@@ -1,0 +1,170 @@
+//! The `rskafka` client of one purpose, made when first needed and made anew when it fails.
+//!
+//! **Invariants.** No call waits without end: each has a timeout. `rskafka` itself repeats
+//! nothing (its backoff has no time left from the start), since it would repeat a produce whose
+//! answer got lost: who repeats what is decided by its caller here. A failed client is asked for
+//! the cluster again before a partition is opened again, and after several failures in a row it
+//! is given up for one that starts from the bootstrap addresses.
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rskafka::BackoffConfig;
+use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
+use rskafka::client::{Client, ClientBuilder, error::Error as KafkaError};
+
+use super::sync::lock;
+use super::verdict::CallError;
+use crate::limits::{
+    BROKER_CALL_TIMEOUT, BROKER_MESSAGE_BYTES_MAX, CLIENT_FAILURES_MAX, TOPICS_REFRESH_PAUSE,
+};
+
+/// A client of a cluster, with what is known of its topics.
+pub(super) struct Cluster {
+    brokers: Vec<String>,
+    client_id: Arc<str>,
+    link: tokio::sync::Mutex<Link>,
+    refreshed_at: tokio::sync::Mutex<Option<Instant>>,
+    partitions: Mutex<HashMap<String, NonZeroU32>>,
+}
+
+#[derive(Default)]
+struct Link {
+    client: Option<Arc<Client>>,
+    failures: u32,
+    last_failure: Option<(Instant, String)>,
+}
+
+impl Cluster {
+    /// Does not connect yet.
+    pub(super) fn new(brokers: Vec<String>, client_id: &str) -> Self {
+        Self {
+            brokers,
+            client_id: Arc::from(client_id),
+            link: tokio::sync::Mutex::default(),
+            refreshed_at: tokio::sync::Mutex::default(),
+            partitions: Mutex::default(),
+        }
+    }
+
+    /// How many partitions the topic has, as last seen; nothing if it was not there.
+    pub(super) fn partition_count(&self, topic: &str) -> Option<NonZeroU32> {
+        lock(&self.partitions).get(topic).copied()
+    }
+
+    /// The bootstrap addresses, for messages.
+    pub(super) fn address(&self) -> String {
+        self.brokers.join(",")
+    }
+
+    /// Connects to the leader of a partition. On a broker that creates topics, asking creates.
+    pub(super) async fn open(
+        &self,
+        topic: &str,
+        partition: i32,
+        timeout: Duration,
+    ) -> Result<PartitionClient, CallError> {
+        let timeout = timeout.min(BROKER_CALL_TIMEOUT);
+        let opening = async {
+            let client = self.client().await?;
+            Ok(client.partition_client(topic, partition, UnknownTopicHandling::Error).await?)
+        };
+        let result = bounded(timeout, Box::pin(opening)).await;
+        self.note(result.as_ref().err()).await;
+        result
+    }
+
+    /// Looks at the cluster's topics, unless someone did a moment ago.
+    pub(super) async fn refresh(&self) -> Result<(), CallError> {
+        let look = async {
+            let mut refreshed_at = self.refreshed_at.lock().await;
+            if refreshed_at.is_some_and(|at| at.elapsed() < TOPICS_REFRESH_PAUSE) {
+                return Ok(());
+            }
+            let topics = self.client().await?.list_topics().await?;
+            *refreshed_at = Some(Instant::now());
+            let counted = topics.into_iter().filter_map(|topic| {
+                let count = u32::try_from(topic.partitions.len()).ok().and_then(NonZeroU32::new)?;
+                Some((topic.name, count))
+            });
+            *lock(&self.partitions) = counted.collect();
+            Ok(())
+        };
+        let result = bounded(BROKER_CALL_TIMEOUT, Box::pin(look)).await;
+        self.note(result.as_ref().err()).await;
+        result
+    }
+
+    /// The client; connects if there is none. Who waited while another one failed to connect
+    /// gets that failure, instead of queueing for one of its own.
+    async fn client(&self) -> Result<Arc<Client>, CallError> {
+        let asked_at = Instant::now();
+        let mut link = self.link.lock().await;
+        if let Some(client) = &link.client {
+            return Ok(Arc::clone(client));
+        }
+        if let Some((at, message)) = &link.last_failure
+            && *at >= asked_at
+        {
+            return Err(CallError::Recent(message.clone()));
+        }
+        let builder = ClientBuilder::new(self.brokers.clone())
+            .client_id(Arc::clone(&self.client_id))
+            .max_message_size(BROKER_MESSAGE_BYTES_MAX)
+            .backoff_config(no_repeats());
+        // A little less than what the callers wait, so that it is this one that tells why.
+        match bounded_kafka(BROKER_CALL_TIMEOUT.mul_f32(0.8), builder.build()).await {
+            Ok(client) => {
+                let client = Arc::new(client);
+                link.client = Some(Arc::clone(&client));
+                Ok(client)
+            }
+            Err(error) => {
+                link.last_failure = Some((Instant::now(), error.to_string()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Counts failures in a row; a broker's own answer is none.
+    async fn note(&self, error: Option<&CallError>) {
+        let mut link = self.link.lock().await;
+        match error {
+            Some(error) if error.code().is_none() => link.failures += 1,
+            _ => link.failures = 0,
+        }
+        if link.failures >= CLIENT_FAILURES_MAX {
+            link.failures = 0;
+            link.client = None;
+        }
+    }
+}
+
+/// Runs a call for no longer than `timeout`. Boxed, because the futures of `rskafka` are deep.
+async fn bounded<T>(
+    timeout: Duration,
+    call: Pin<Box<dyn Future<Output = Result<T, CallError>> + Send + '_>>,
+) -> Result<T, CallError> {
+    tokio::time::timeout(timeout, call).await.unwrap_or(Err(CallError::Timeout(timeout)))
+}
+
+/// Runs a call of `rskafka` for no longer than `timeout`.
+pub(super) async fn bounded_kafka<T: Send>(
+    timeout: Duration,
+    call: impl Future<Output = Result<T, KafkaError>> + Send,
+) -> Result<T, CallError> {
+    bounded(timeout, Box::pin(async { Ok(call.await?) })).await
+}
+
+/// A backoff that gives up at the first failure. The other figures must only keep `rskafka` from
+/// panicking (base > 1, initial > 0).
+fn no_repeats() -> BackoffConfig {
+    BackoffConfig {
+        init_backoff: Duration::from_millis(50),
+        max_backoff: Duration::from_secs(1),
+        base: 2.0,
+        deadline: Some(Duration::ZERO),
+    }
+}

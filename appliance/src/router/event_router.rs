@@ -1,0 +1,259 @@
+//! `PagiEventRouter`: publishes records and events, and tells the outcome of each.
+//!
+//! **Invariants.** A publish ends with one of three outcomes: acknowledged (a receipt), surely
+//! not written, or unknown ([`ErrorCode::DeliveryUnknown`]). Records with one key go to one
+//! partition, in the order of the calls. No more bytes are open than the budget allows. A caller
+//! that stops waiting does not take its record back.
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use pagi_protocol::{ErrorCode, PagiError, TopicName};
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::cluster::Cluster;
+use super::config::Config;
+use super::lookup::Lookups;
+use super::metrics::Metrics;
+use super::queue::{Charge, Pending, Refused};
+use super::record::{OutgoingRecord, Receipt};
+use super::routes::Routes;
+use crate::core::batcher::Waiting;
+use crate::core::retry::Patience;
+use crate::limits::{CHECK_BAD_FOR, CHECK_GOOD_FOR, CHECK_TIMEOUT, TOPICS_REFRESH_INTERVAL};
+
+/// The topic that [`PagiEventRouter::check`] writes to.
+pub const HEALTH_TOPIC: &str = "pagi.health";
+
+/// Publishes to any Kafka broker. Cheap to clone; clones share connections and limits.
+///
+/// It connects when first used, and must then be inside a tokio runtime.
+#[derive(Clone)]
+pub struct PagiEventRouter(Arc<Inner>);
+
+struct Inner {
+    config: Config,
+    patience: Patience,
+    cluster: Arc<Cluster>,
+    lookups: Lookups,
+    routes: Routes,
+    budget: Arc<Semaphore>,
+    budget_bytes: u32,
+    closing: AtomicBool,
+    metrics: Metrics,
+    refreshing: OnceLock<()>,
+    health: tokio::sync::Mutex<Option<(Instant, Result<(), PagiError>)>>,
+}
+
+impl PagiEventRouter {
+    /// A router that has not connected yet. Never blocks.
+    pub fn new(config: Config, registry: &mut Registry) -> Self {
+        let metrics = Metrics::new(registry);
+        let cluster = Arc::new(Cluster::new(config.brokers.clone(), &config.client_id));
+        let budget_bytes = u32::try_from(config.queue_bytes_max).unwrap_or(u32::MAX);
+        Self(Arc::new(Inner {
+            patience: Patience::from_delivery_timeout(config.delivery_timeout),
+            lookups: Lookups::new(Arc::clone(&cluster)),
+            routes: Routes::new(Arc::clone(&cluster), config.clone(), metrics.clone()),
+            budget: Arc::new(Semaphore::new(usize::try_from(budget_bytes).unwrap_or(usize::MAX))),
+            budget_bytes,
+            closing: AtomicBool::new(false),
+            refreshing: OnceLock::new(),
+            health: tokio::sync::Mutex::new(None),
+            config,
+            cluster,
+            metrics,
+        }))
+    }
+
+    /// Publishes a record and waits for the broker's durable acknowledgement.
+    ///
+    /// # Errors
+    /// [`ErrorCode::DeliveryUnknown`] when the record may or may not be stored; with every other
+    /// code nothing was written: [`ErrorCode::PayloadTooLarge`], [`ErrorCode::Overloaded`],
+    /// [`ErrorCode::ShuttingDown`], [`ErrorCode::BrokerUnavailable`], [`ErrorCode::UnknownTopic`],
+    /// [`ErrorCode::InvalidTopic`], [`ErrorCode::StorageFull`], [`ErrorCode::Rejected`],
+    /// [`ErrorCode::InvalidEvent`].
+    pub async fn publish(
+        &self,
+        topic: &TopicName,
+        record: OutgoingRecord,
+    ) -> Result<Receipt, PagiError> {
+        let started = Instant::now();
+        let result = self.0.publish(topic, record, started).await;
+        self.0.metrics.count(&result);
+        if result.is_ok() {
+            self.0.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
+        }
+        result
+    }
+
+    /// Publishes an event as JSON under a key, and waits for the durable acknowledgement.
+    ///
+    /// # Errors
+    /// As [`PagiEventRouter::publish`]; [`ErrorCode::InvalidEvent`] if it does not serialize.
+    pub async fn publish_event<T: Serialize + Debug>(
+        &self,
+        topic: &str,
+        key: &str,
+        event: &T,
+    ) -> Result<(), PagiError> {
+        let topic = TopicName::parse(topic)?;
+        let value = serde_json::to_vec(event).map_err(|error| {
+            tracing::debug!(?event, %error, "an event does not serialize");
+            PagiError::new(ErrorCode::InvalidEvent, format!("it does not serialize: {error}"))
+        })?;
+        let record = OutgoingRecord {
+            key: Some(Bytes::copy_from_slice(key.as_bytes())),
+            value: Some(Bytes::from(value)),
+            headers: vec![("content-type".to_owned(), Bytes::from_static(b"application/json"))],
+            timestamp_ms: now_ms(),
+        };
+        self.publish(&topic, record).await.map(drop)
+    }
+
+    /// Whether events can be published: writes a tiny record to [`HEALTH_TOPIC`]. The answer is
+    /// kept for some seconds, so that asking often costs nothing.
+    ///
+    /// # Errors
+    /// As [`PagiEventRouter::publish`]; [`ErrorCode::BrokerUnavailable`] if it takes too long.
+    pub async fn check(&self) -> Result<(), PagiError> {
+        let mut health = self.0.health.lock().await;
+        if let Some((at, result)) = &*health {
+            let good_for = if result.is_ok() { CHECK_GOOD_FOR } else { CHECK_BAD_FOR };
+            if at.elapsed() < good_for {
+                return result.clone();
+            }
+        }
+        let record = OutgoingRecord {
+            key: None,
+            value: Some(Bytes::from_static(b"check")),
+            headers: Vec::new(),
+            timestamp_ms: now_ms(),
+        };
+        let publish = async {
+            let topic = TopicName::parse(HEALTH_TOPIC)?;
+            self.0.publish(&topic, record, Instant::now()).await.map(drop)
+        };
+        let result = tokio::time::timeout(CHECK_TIMEOUT, publish).await.unwrap_or_else(|_| {
+            let detail = format!("no acknowledgement within {} s", CHECK_TIMEOUT.as_secs());
+            Err(PagiError::new(ErrorCode::BrokerUnavailable, detail))
+        });
+        *health = Some((Instant::now(), result.clone()));
+        result
+    }
+
+    /// Refuses new records from now on, and waits until the outcome of every accepted one is
+    /// known, or until `deadline` has passed.
+    pub async fn drain(&self, deadline: Duration) {
+        self.0.closing.store(true, Ordering::SeqCst);
+        let all = self.0.budget.acquire_many(self.0.budget_bytes);
+        if tokio::time::timeout(deadline, all).await.is_err() {
+            let open_bytes = self.0.metrics.open_bytes.get();
+            tracing::warn!(open_bytes, "stopping although some records have no outcome yet");
+        }
+        self.0.routes.close();
+    }
+}
+
+impl Debug for PagiEventRouter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PagiEventRouter").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    async fn publish(
+        self: &Arc<Self>,
+        topic: &TopicName,
+        record: OutgoingRecord,
+        started: Instant,
+    ) -> Result<Receipt, PagiError> {
+        let timestamp = record.timestamp()?;
+        let charge = self.admit(record.size_bytes())?;
+        self.refresh_in_background();
+        let give_up_at = started + self.patience.hand_over;
+        let partitions = self.lookups.partitions(topic, give_up_at).await?;
+        let bytes = record.size_bytes();
+        let key = record.key.clone();
+        let (reply, outcome) = oneshot::channel();
+        let mut waiting =
+            Waiting { item: Pending { record, timestamp, reply, charge }, bytes, give_up_at };
+        let partition = loop {
+            let (partition, queue) = self.routes.queue_for(topic, key.as_ref(), partitions)?;
+            match queue.push(waiting) {
+                Ok(()) => break partition,
+                Err(Refused::Full) => return Err(overloaded("this partition's queue is full")),
+                // It closed just now; the next look finds or makes another one.
+                Err(Refused::Closed(back)) => waiting = *back,
+            }
+        };
+        let offset = outcome.await.unwrap_or_else(|_| {
+            let detail = "the delivery was abandoned before its outcome was known";
+            Err(PagiError::new(ErrorCode::DeliveryUnknown, detail))
+        })?;
+        Ok(Receipt { topic: topic.clone(), partition, offset })
+    }
+
+    /// Takes the record's bytes from the budget.
+    fn admit(&self, bytes: usize) -> Result<Charge, PagiError> {
+        if bytes > self.config.record_bytes_max {
+            let limit = self.config.record_bytes_max;
+            let detail = format!("the record has {bytes} bytes, the limit is {limit}");
+            return Err(PagiError::new(ErrorCode::PayloadTooLarge, detail));
+        }
+        self.refuse_when_closing()?;
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let Ok(permit) = Arc::clone(&self.budget).try_acquire_many_owned(permits) else {
+            self.refuse_when_closing()?;
+            return Err(overloaded("too many bytes wait for their acknowledgement"));
+        };
+        Ok(Charge::new(permit, &self.metrics.open_bytes))
+    }
+
+    fn refuse_when_closing(&self) -> Result<(), PagiError> {
+        if self.closing.load(Ordering::SeqCst) {
+            let detail = "the service is stopping; nothing was written";
+            return Err(PagiError::new(ErrorCode::ShuttingDown, detail));
+        }
+        Ok(())
+    }
+
+    /// Starts, once, the task that keeps the picture of the cluster's topics fresh. It ends with
+    /// the router.
+    fn refresh_in_background(self: &Arc<Self>) {
+        self.refreshing.get_or_init(|| {
+            tokio::spawn(refresh(Arc::downgrade(self)));
+        });
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.routes.close();
+    }
+}
+
+async fn refresh(router: Weak<Inner>) {
+    loop {
+        tokio::time::sleep(TOPICS_REFRESH_INTERVAL).await;
+        let Some(router) = router.upgrade() else { return };
+        router.routes.prune();
+        if let Err(error) = router.cluster.refresh().await {
+            tracing::debug!(%error, "cannot refresh the list of topics");
+        }
+    }
+}
+
+fn overloaded(why: &str) -> PagiError {
+    PagiError::new(ErrorCode::Overloaded, format!("{why}; nothing was written, retry later"))
+}
+
+fn now_ms() -> i64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,102 @@
+//! Finding out how many partitions a topic has, which on most brokers also creates it.
+//!
+//! **Invariants.** Callers who ask for the same topic at the same time share one lookup. A topic
+//! that is missing is waited for a bounded time, since creating it takes the broker a moment.
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use pagi_protocol::{ErrorCode, PagiError, TopicName};
+
+use super::cluster::Cluster;
+use super::sync::{lock, random};
+use super::verdict::{Next, Verdict, before_sending};
+use crate::core::retry::Backoff;
+use crate::limits::{RETRY_FIRST, RETRY_MAX, TOPIC_CREATION_TIMEOUT, TOPIC_LOOKUPS_MAX};
+
+/// The lookups that are going on.
+pub(super) struct Lookups {
+    cluster: Arc<Cluster>,
+    going_on: Mutex<HashMap<TopicName, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Lookups {
+    pub(super) fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster, going_on: Mutex::default() }
+    }
+
+    /// The topic's partition count, from memory or from the cluster.
+    pub(super) async fn partitions(
+        &self,
+        topic: &TopicName,
+        give_up_at: Instant,
+    ) -> Result<NonZeroU32, PagiError> {
+        if let Some(count) = self.cluster.partition_count(topic.as_str()) {
+            return Ok(count);
+        }
+        let shared = self.join(topic)?;
+        let guard = shared.lock().await;
+        let result = match self.cluster.partition_count(topic.as_str()) {
+            Some(count) => Ok(count),
+            None => self.ask(topic, give_up_at).await,
+        };
+        drop(guard);
+        lock(&self.going_on).remove(topic);
+        result
+    }
+
+    fn join(&self, topic: &TopicName) -> Result<Arc<tokio::sync::Mutex<()>>, PagiError> {
+        let mut going_on = lock(&self.going_on);
+        if going_on.len() >= TOPIC_LOOKUPS_MAX && !going_on.contains_key(topic) {
+            let detail = format!("{TOPIC_LOOKUPS_MAX} topics are being looked up; retry");
+            return Err(PagiError::new(ErrorCode::Overloaded, detail));
+        }
+        Ok(Arc::clone(going_on.entry(topic.clone()).or_default()))
+    }
+
+    async fn ask(&self, topic: &TopicName, give_up_at: Instant) -> Result<NonZeroU32, PagiError> {
+        let missing_until = (Instant::now() + TOPIC_CREATION_TIMEOUT).min(give_up_at);
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
+        loop {
+            let verdict = match self.ask_once(topic, give_up_at).await {
+                Ok(Some(count)) => return Ok(count),
+                Ok(None) => missing(topic),
+                Err(verdict) => verdict,
+            };
+            let until = match verdict.error.code() {
+                ErrorCode::UnknownTopic => missing_until,
+                _ => give_up_at,
+            };
+            if verdict.next != Next::Again || Instant::now() >= until {
+                return Err(verdict.error);
+            }
+            tokio::time::sleep(backoff.next(random())).await;
+        }
+    }
+
+    async fn ask_once(
+        &self,
+        topic: &TopicName,
+        give_up_at: Instant,
+    ) -> Result<Option<NonZeroU32>, Verdict> {
+        let what = format!("cannot look up topic {topic} at {}", self.cluster.address());
+        self.cluster.refresh().await.map_err(|error| before_sending(&error, &what))?;
+        if let Some(count) = self.cluster.partition_count(topic.as_str()) {
+            return Ok(Some(count));
+        }
+        // Asking for the topic by its name makes a broker that creates topics create it.
+        let left = give_up_at.saturating_duration_since(Instant::now());
+        self.cluster
+            .open(topic.as_str(), 0, left.max(Duration::from_millis(1)))
+            .await
+            .map_err(|error| before_sending(&error, &what))?;
+        self.cluster.refresh().await.map_err(|error| before_sending(&error, &what))?;
+        Ok(self.cluster.partition_count(topic.as_str()))
+    }
+}
+
+fn missing(topic: &TopicName) -> Verdict {
+    let detail = format!("topic {topic} does not exist, and the broker did not create it");
+    Verdict::new(Next::Again, ErrorCode::UnknownTopic, detail)
+}
