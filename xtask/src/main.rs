@@ -1,7 +1,9 @@
 //! The project's own commands: `cargo xtask <command>`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
 mod ci;
+mod dist;
 mod failure;
+mod integration;
 mod project;
 mod tidy;
 
@@ -25,6 +27,10 @@ enum Command {
     Ci(ci::Arguments),
     /// Checks of the source that compilers do not make: import directions, sizes, words, links.
     Tidy,
+    /// The main job against the embedded broker, Redpanda, Kafka, or a broker that runs already.
+    Integration(integration::Arguments),
+    /// The static binary, its unit and its archive under target/dist, tried before it is done.
+    Dist,
 }
 
 fn main() -> ExitCode {
@@ -41,5 +47,7 @@ fn run(command: Command) -> Outcome {
     match command {
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Tidy => tidy::run(),
+        Command::Integration(arguments) => integration::run(&arguments),
+        Command::Dist => dist::run(),
     }
 }

@@ -37,3 +37,19 @@ pub(crate) fn line(command: &Command) -> String {
     }
     line
 }
+
+/// Runs `command` and gives what it wrote to stdout.
+pub(crate) fn output(command: &mut Command) -> Outcome<String> {
+    let output = command.output().on(format_args!("start {}", line(command)))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("{}: {}\n{}", line(command), output.status, errors.trim_end())))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| root().join("target"), |target| root().join(target))
+}
