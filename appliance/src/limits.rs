@@ -35,6 +35,10 @@ pub const DISK_RESERVE_BYTES: u64 = 2 << 20;
 pub const WAL_FILES_MAX: usize = 4;
 /// Bytes written to the write-ahead log before a checkpoint is due.
 pub const CHECKPOINT_WAL_BYTES: u64 = 64 << 20;
+/// How long something may be in the write-ahead log alone before a checkpoint is due.
+pub const CHECKPOINT_AGE: Duration = Duration::from_secs(5);
+/// How long to wait before trying a full disk again.
+pub const FULL_DISK_RETRY: Duration = Duration::from_secs(1);
 /// Acknowledged bytes in memory before they are handed to the segment files.
 pub const UNFLUSHED_BYTES_SOFT: usize = 8 << 20;
 /// Acknowledged bytes in memory at which the writer waits for the flush.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::io::{Errno, pread, pwrite, pwritev};
 
+use super::layout::LOCK;
 use super::storage::{File, Storage};
 
 /// Chunks in one `pwritev`: far below `IOV_MAX`.
@@ -28,6 +29,22 @@ impl Folder {
         options.read(true).write(true).create(create).truncate(false);
         Ok(Arc::new(Disk(options.open(self.0.join(path))?)))
     }
+}
+
+/// Keeps other processes out of a folder, until it is dropped.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, never read")] StdFile);
+
+/// Locks the folder at `path`.
+///
+/// # Errors
+/// [`io::ErrorKind::WouldBlock`] when another process holds the lock; else as the file system
+/// gives them.
+pub fn lock(path: &Path) -> io::Result<Lock> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).open(path.join(LOCK))?;
+    file.try_lock()?;
+    Ok(Lock(file))
 }
 
 impl Storage for Folder {

@@ -160,7 +160,7 @@ impl Maintenance {
     /// Makes what was written to segments durable, and the names of new ones.
     fn sync(&mut self) -> io::Result<()> {
         for (_, file) in self.unsynced.drain() {
-            file.sync()?;
+            file.sync().map_err(sync_failed)?;
         }
         if self.unsynced_dirs.is_empty() {
             return Ok(());
@@ -168,10 +168,10 @@ impl Maintenance {
         for dir in self.unsynced_dirs.drain() {
             match self.storage.sync_dir(&format!("{TOPICS}/{dir}")) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                synced => synced?,
+                synced => synced.map_err(sync_failed)?,
             }
         }
-        self.storage.sync_dir(TOPICS)
+        self.storage.sync_dir(TOPICS).map_err(sync_failed)
     }
 
     /// The partitions with files, as they are at the snapshot: nothing was flushed beyond it.
@@ -219,7 +219,13 @@ pub fn write_checkpoint(storage: &dyn Storage, checkpoint: &Checkpoint) -> io::R
     let bytes = checkpoint.encode();
     file.set_len(bytes.len() as u64)?;
     file.write(0, &[bytes])?;
-    file.sync()?;
+    file.sync().map_err(sync_failed)?;
     storage.rename(CHECKPOINT_NEW, CHECKPOINT)?;
-    storage.sync_dir("")
+    storage.sync_dir("").map_err(sync_failed)
+}
+
+/// A sync that failed is never tried again, whatever the reason: not even a full disk, which a
+/// caller would otherwise wait for.
+fn sync_failed(error: impl std::fmt::Display) -> io::Error {
+    io::Error::other(format!("sync failed: {error}"))
 }

@@ -100,3 +100,9 @@ pub trait Storage: Debug + Send + Sync {
     /// As the file system gives them.
     fn free_bytes(&self) -> io::Result<u64>;
 }
+
+/// Whether there was no room for what was written: it may be tried again when there is.
+#[must_use]
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}

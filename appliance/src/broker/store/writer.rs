@@ -21,7 +21,7 @@ use crate::core::log::entry::{APPEND_OVERHEAD_BYTES, CommittedOffset, Entry, put
 use crate::core::log::ids::{PartitionId, Salt, Sequence, TopicId};
 use crate::core::log::round::{HEADER_BYTES, RoundBuilder};
 use crate::core::log::state::{LogState, Placed, Refusal};
-use crate::limits::{BATCH_BYTES_MAX, DISK_RESERVE_BYTES, GROUPS_MAX};
+use crate::limits::{BATCH_BYTES_MAX, DISK_RESERVE_BYTES, GROUPS_MAX, UNFLUSHED_BYTES_MAX};
 
 /// What the log is asked to do.
 #[derive(Debug)]
@@ -288,8 +288,9 @@ impl LogWriter {
     }
 
     fn disk_is_full(&self) -> io::Result<bool> {
-        let needed = DISK_RESERVE_BYTES + self.view.unflushed_bytes() as u64;
-        Ok(self.storage.free_bytes()? < needed)
+        let unflushed = self.view.unflushed_bytes();
+        let needed = DISK_RESERVE_BYTES + unflushed as u64;
+        Ok(unflushed >= UNFLUSHED_BYTES_MAX || self.storage.free_bytes()? < needed)
     }
 
     /// The largest batch, in bytes, that fits into a round of this folder.

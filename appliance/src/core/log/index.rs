@@ -50,41 +50,44 @@ impl Progress {
     }
 }
 
-/// The last entry that is not behind `offset`: its batch, or one that follows, holds it.
-#[must_use]
-pub fn by_offset(index: &[u8], base_offset: i64, offset: i64) -> Entry {
-    last_where(index, base_offset, |entry| entry.offset <= offset)
+impl Entry {
+    /// The beginning of a segment, where every search may start.
+    #[must_use]
+    pub const fn start(base_offset: i64) -> Self {
+        Self { offset: base_offset, position: 0, max_timestamp_before: i64::MIN }
+    }
+
+    /// Reads an entry of the segment that begins at `base_offset`.
+    #[must_use]
+    pub fn parse(bytes: &[u8], base_offset: i64) -> Option<Self> {
+        let (delta, rest) = bytes.split_first_chunk::<4>()?;
+        let (position, rest) = rest.split_first_chunk::<4>()?;
+        let timestamp = rest.first_chunk::<8>()?;
+        Some(Self {
+            offset: base_offset.saturating_add(u32::from_be_bytes(*delta).into()),
+            position: u32::from_be_bytes(*position).into(),
+            max_timestamp_before: i64::from_be_bytes(*timestamp),
+        })
+    }
 }
 
-/// The last entry before which every record is older than `timestamp`.
-#[must_use]
-pub fn by_timestamp(index: &[u8], base_offset: i64, timestamp: i64) -> Entry {
-    last_where(index, base_offset, |entry| entry.max_timestamp_before < timestamp)
-}
-
-fn last_where(index: &[u8], base_offset: i64, holds: impl Fn(&Entry) -> bool) -> Entry {
-    let (mut low, mut high) = (0, index.len() / ENTRY_BYTES);
-    let mut found = Entry { offset: base_offset, position: 0, max_timestamp_before: i64::MIN };
+/// The last of `count` entries for which `holds` is true, when it is true for all before it.
+/// An entry that `entry_at` cannot give is taken for one that does not hold: looking then begins
+/// further ahead, and finds the same.
+pub fn last_where(
+    count: u64,
+    mut entry_at: impl FnMut(u64) -> Option<Entry>,
+    holds: impl Fn(&Entry) -> bool,
+) -> Option<Entry> {
+    let (mut low, mut high, mut found) = (0, count, None);
     while low < high {
         let middle = low.midpoint(high);
-        match entry_at(index, base_offset, middle).filter(&holds) {
-            Some(entry) => (found, low) = (entry, middle + 1),
+        match entry_at(middle).filter(&holds) {
+            Some(entry) => (found, low) = (Some(entry), middle + 1),
             None => high = middle,
         }
     }
     found
-}
-
-fn entry_at(index: &[u8], base_offset: i64, n: usize) -> Option<Entry> {
-    let entry = index.get(n * ENTRY_BYTES..)?;
-    let (delta, rest) = entry.split_first_chunk::<4>()?;
-    let (position, rest) = rest.split_first_chunk::<4>()?;
-    let timestamp = rest.first_chunk::<8>()?;
-    Some(Entry {
-        offset: base_offset.saturating_add(u32::from_be_bytes(*delta).into()),
-        position: u32::from_be_bytes(*position).into(),
-        max_timestamp_before: i64::from_be_bytes(*timestamp),
-    })
 }
 
 #[cfg(test)]
@@ -116,19 +119,29 @@ mod tests {
         ) {
             let (batches, index) = indexed(&sizes);
             let holding = batches.iter().rev().find(|(batch, _)| batch.offset <= offset).unwrap();
-            let start = by_offset(&index, 1000, offset);
+            let start = look_up(&index, |entry| entry.offset <= offset);
             prop_assert!(start.position <= holding.0.position);
             prop_assert!(holding.0.position - start.position <= 4096 + 9000);
-            let start = by_timestamp(&index, 1000, timestamp);
+            let start = look_up(&index, |entry| entry.max_timestamp_before < timestamp);
             for (batch, max_timestamp) in batches {
                 prop_assert!(batch.position >= start.position || max_timestamp < timestamp);
             }
         }
     }
 
+    fn look_up(index: &[u8], holds: impl Fn(&Entry) -> bool) -> Entry {
+        let entry_at = |n: u64| {
+            let at = usize::try_from(n).unwrap() * ENTRY_BYTES;
+            Entry::parse(&index[at..at + ENTRY_BYTES], 1000)
+        };
+        let count = u64::try_from(index.len() / ENTRY_BYTES).unwrap();
+        last_where(count, entry_at, holds).unwrap_or(Entry::start(1000))
+    }
+
     #[test]
-    fn an_empty_index_points_at_the_beginning() {
-        let start = Entry { offset: 5, position: 0, max_timestamp_before: i64::MIN };
-        assert_eq!(by_offset(&[], 5, 100), start);
+    fn entries_that_cannot_be_read_only_widen_the_search() {
+        let entry = |offset| Entry { offset, ..Entry::start(0) };
+        let entry_at = |n: u64| (n < 3).then(|| entry(i64::try_from(n).unwrap() * 10));
+        assert_eq!(last_where(8, entry_at, |entry| entry.offset <= 70), Some(entry(20)));
     }
 }

@@ -1,4 +1,5 @@
 //! The log: what is written, in which order, and how it is found again.
+pub mod batch_run;
 pub mod bytes_codec;
 pub mod checkpoint;
 pub mod entry;
