@@ -6,3 +6,4 @@ pub mod limits;
 pub mod proxy;
 pub mod router;
 pub mod shutdown;
+pub mod telemetry;

@@ -110,3 +110,77 @@ pub const CHECK_BAD_FOR: Duration = Duration::from_secs(1);
 
 const _: () = assert!(RECORD_BYTES_MAX < PUBLISH_QUEUE_BYTES_MAX / 2);
 const _: () = assert!(PUBLISH_BATCH_BYTES_MAX < BROKER_MESSAGE_BYTES_MAX);
+
+// Gateway.
+
+/// The most HTTP connections at once on one listener; one more is answered 503 and closed.
+pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
+/// The most connections at once on the admin listener.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// The largest head of a request or of an upstream's answer, in bytes.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// The most header fields in one head.
+pub const HTTP_HEADERS_MAX: usize = 100;
+/// What one connection may hold unread, in bytes.
+pub const HTTP_BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// How long a connection may be idle, or take to send a request's head.
+pub const HTTP_IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a request's body may take to arrive.
+pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long written bytes may stay unacknowledged by the peer before the connection is dropped.
+pub const HTTP_PEER_TIMEOUT: Duration = Duration::from_secs(30);
+/// The shortest pause after a failed accept (out of descriptors, say).
+pub const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(50);
+/// The largest body of a publish request, in bytes.
+pub const PUBLISH_BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The bytes of all publish requests at once, from the first byte read to the answer.
+pub const PUBLISH_IN_FLIGHT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// The longest record key that the query may give, in bytes.
+pub const PUBLISH_KEY_BYTES_MAX: usize = 4096;
+/// The longest request id that is taken over from a client, in bytes.
+pub const REQUEST_ID_BYTES_MAX: usize = 128;
+/// Audit events that wait to be published; one more is dropped and counted.
+pub const AUDIT_QUEUE_EVENTS_MAX: usize = 4096;
+/// Audit events being published at once.
+pub const AUDIT_IN_FLIGHT_MAX: usize = 256;
+/// The shortest time between two log lines about dropped audit events.
+pub const AUDIT_DROP_LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// How long `/readyz` may take.
+pub const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
+
+const _: () = assert!(PUBLISH_BODY_BYTES_MAX <= PUBLISH_IN_FLIGHT_BYTES_MAX);
+const _: () = assert!(HTTP_HEAD_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
+
+// Process.
+
+/// How long accepted work may take to finish after a request to stop.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most threads for blocking calls (name look-ups).
+pub const BLOCKING_THREADS_MAX: usize = 16;
+/// The largest configuration file, in bytes.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+// Proxy.
+
+/// Requests to one upstream service at once; one more waits for the connect timeout.
+pub const UPSTREAM_IN_FLIGHT_MAX: usize = 1024;
+/// Idle connections kept to one upstream service.
+pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
+/// How long an idle connection to an upstream service is kept. Less than the usual keep-alive of
+/// servers (Node.js: 5 s), so that they rarely close it while we send.
+pub const UPSTREAM_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
+/// How long a connection to an upstream service may take.
+pub const UPSTREAM_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an upstream service may take to begin its answer.
+pub const UPSTREAM_FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a proxied request may take, from its head to the last byte of the answer.
+pub const UPSTREAM_TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
+/// The largest body that is passed on to an upstream service, in bytes.
+pub const UPSTREAM_REQUEST_BYTES_MAX: usize = 1024 * 1024;
+/// The longest path parameter, in bytes.
+pub const PATH_PARAMETER_BYTES_MAX: usize = 256;
+
+const _: () = assert!(
+    UPSTREAM_CONNECT_TIMEOUT.as_millis() < UPSTREAM_TOTAL_TIMEOUT.as_millis()
+        && UPSTREAM_FIRST_BYTE_TIMEOUT.as_millis() < UPSTREAM_TOTAL_TIMEOUT.as_millis()
+);

@@ -10,6 +10,7 @@
 //! **References.** CloudEvents 1.0.2, sections "Context Attributes" and "Type System".
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -243,7 +244,7 @@ impl EventTime {
     /// The current time, to the millisecond, in UTC.
     #[must_use]
     pub fn now() -> Self {
-        Self(Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true))
+        SystemTime::now().into()
     }
 
     /// Checks that `text` is an RFC 3339 timestamp.
@@ -262,6 +263,13 @@ impl EventTime {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// To the millisecond, in UTC.
+impl From<SystemTime> for EventTime {
+    fn from(moment: SystemTime) -> Self {
+        Self(DateTime::<Utc>::from(moment).to_rfc3339_opts(SecondsFormat::Millis, true))
     }
 }
 

@@ -1,4 +1,7 @@
 //! Pure decisions: no I/O, no clock, no randomness; `now` and seeds are arguments.
 pub mod batcher;
+pub mod headers;
 pub mod log;
+pub mod query;
 pub mod retry;
+pub mod route;

@@ -1,1 +1,17 @@
-//! The HTTP front door: publish, tail, admin, and the one place where errors become HTTP.
+//! The HTTP front door: publish, proxy, admin, and the one place where errors become HTTP.
+mod admin;
+mod audit;
+mod body;
+mod config;
+mod metrics;
+mod publication;
+mod publish;
+mod record;
+mod respond;
+mod response_body;
+mod server;
+mod service;
+
+pub use admin::{Admin, Readiness};
+pub use config::Config;
+pub use service::PagiAPIGateway;

@@ -56,13 +56,8 @@ fn percent_decoded(name: &str, value: &[u8]) -> Result<String, PagiError> {
     String::from_utf8(decoded).map_err(|_| invalid(format!("the header {name:?} is not UTF-8")))
 }
 
-const fn hex_value(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
+fn hex_value(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 fn invalid(detail: String) -> PagiError {

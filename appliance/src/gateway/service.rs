@@ -1,0 +1,243 @@
+//! `PagiAPIGateway`: from a request to its answer, and the records kept of it.
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use http::{HeaderMap, HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use pagi_protocol::event::new_id;
+use pagi_protocol::http::PublishReceipt;
+use pagi_protocol::{ErrorCode, PagiError};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::Receiver;
+
+use super::audit::{self, Audit};
+use super::config::Config;
+use super::metrics::Metrics;
+use super::publish::Publish;
+use super::respond::{self, Failure, X_REQUEST_ID};
+use super::response_body::ResponseBody;
+use super::server::{self, Bounds, Handler};
+use crate::core::headers;
+use crate::core::route::{self, Route};
+use crate::proxy::Proxy;
+use crate::router::PagiEventRouter;
+use crate::shutdown::Shutdown;
+use crate::telemetry::LogRate;
+
+/// The shortest time between two log lines about requests that failed on our side.
+const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// PAGI's front door: publishes events through the router and forwards requests through the proxy.
+#[derive(Debug)]
+pub struct PagiAPIGateway {
+    handler: Arc<Requests>,
+    config: Config,
+    router: PagiEventRouter,
+    audit_queue: Option<Receiver<audit::Entry>>,
+}
+
+impl PagiAPIGateway {
+    /// A gateway that publishes with `router` and forwards with `proxy`; its metrics go into
+    /// `registry`.
+    #[must_use]
+    pub fn new(
+        config: Config,
+        router: PagiEventRouter,
+        proxy: Proxy,
+        registry: &mut Registry,
+    ) -> Self {
+        let metrics = Metrics::new(registry);
+        let (audit, audit_queue) = config.audit.then(|| Audit::new(metrics.clone())).unzip();
+        let handler = Arc::new(Requests {
+            publish: Publish::new(&config, router.clone()),
+            proxy,
+            audit,
+            metrics,
+            failures: LogRate::new(FAILURE_LOG_INTERVAL),
+        });
+        Self { handler, config, router, audit_queue }
+    }
+
+    /// Answers requests on `listener` until `shutdown`, and returns when every request that was
+    /// begun is answered and every audit event published. Dropping the future ends it at once.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Internal`] when the listener cannot be used.
+    pub async fn serve(
+        self,
+        listener: std::net::TcpListener,
+        shutdown: Shutdown,
+    ) -> Result<(), PagiError> {
+        let Self { handler, config, router, audit_queue } = self;
+        let unusable = |error| PagiError::new(ErrorCode::Internal, format!("listener: {error}"));
+        listener.set_nonblocking(true).map_err(unusable)?;
+        let listener = TcpListener::from_std(listener).map_err(unusable)?;
+        let metrics = handler.metrics.clone();
+        let bounds = Bounds {
+            connections_max: config.connections_max,
+            idle_timeout: config.idle_timeout,
+            open: metrics.connections.clone(),
+            refused: metrics.connections_refused.clone(),
+        };
+        let requests = server::serve(listener, bounds, handler, shutdown);
+        match audit_queue {
+            None => requests.await,
+            Some(queue) => {
+                let publisher = audit::Publisher::new(router, metrics)?;
+                // The queue ends when the last request has let go of it.
+                tokio::join!(requests, publisher.run(queue));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What every request shares.
+struct Requests {
+    publish: Publish,
+    proxy: Proxy,
+    audit: Option<Audit>,
+    metrics: Metrics,
+    failures: LogRate,
+}
+
+impl std::fmt::Debug for Requests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Requests").field("proxy", &self.proxy).finish_non_exhaustive()
+    }
+}
+
+/// What is known about a request before it is handled.
+struct Context {
+    started: Instant,
+    request_id: HeaderValue,
+    peer: SocketAddr,
+}
+
+impl Handler for Arc<Requests> {
+    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<ResponseBody> {
+        let request_id = request_id(request.headers());
+        let context = Context { started: Instant::now(), request_id, peer };
+        let malformed = headers::check_request(
+            request.method(),
+            request.uri(),
+            request.version(),
+            request.headers(),
+        );
+        if let Err(why) = malformed {
+            let failure = PagiError::new(ErrorCode::InvalidParameter, why).into();
+            return self.refused(&context, "none", &failure);
+        }
+        match route::route(request.method(), request.uri().path()) {
+            Ok(Route::Publish) => self.publish(request, &context).await,
+            Ok(Route::TwinStatus { id }) => {
+                let id = id.to_owned();
+                self.twin_status(&id, request, &context).await
+            }
+            Err(no_route) => self.refused(&context, "none", &no_route.into()),
+        }
+    }
+}
+
+impl Requests {
+    async fn publish(
+        &self,
+        request: Request<Incoming>,
+        context: &Context,
+    ) -> Response<ResponseBody> {
+        const ROUTE: &str = "publish";
+        let path = self.audit.as_ref().map(|_| request.uri().path().to_owned());
+        match self.publish.handle(request, &context.request_id).await {
+            Ok(published) => {
+                let bytes = u64::try_from(published.payload_bytes).unwrap_or(u64::MAX);
+                self.metrics.payload_bytes.inc_by(bytes);
+                let response = respond::published(&published.receipt, &context.request_id);
+                self.metrics.answered(ROUTE, response.status().as_u16(), context.started.elapsed());
+                self.audit(context, ROUTE, path, &response, None, Some(published.receipt));
+                response
+            }
+            Err(failure) => {
+                let response = self.refused(context, ROUTE, &failure);
+                self.audit(context, ROUTE, path, &response, Some(&failure), None);
+                response
+            }
+        }
+    }
+
+    async fn twin_status(
+        &self,
+        id: &str,
+        request: Request<Incoming>,
+        context: &Context,
+    ) -> Response<ResponseBody> {
+        const ROUTE: &str = "twin_status";
+        let path = self.audit.as_ref().map(|_| request.uri().path().to_owned());
+        match self.proxy.twin_status(id, request, context.peer.ip()).await {
+            Ok(response) => {
+                let response = respond::proxied(response, &context.request_id);
+                self.metrics.answered(ROUTE, response.status().as_u16(), context.started.elapsed());
+                self.audit(context, ROUTE, path, &response, None, None);
+                response
+            }
+            Err(error) => {
+                let failure = error.into();
+                let response = self.refused(context, ROUTE, &failure);
+                self.audit(context, ROUTE, path, &response, Some(&failure), None);
+                response
+            }
+        }
+    }
+
+    fn refused(
+        &self,
+        context: &Context,
+        route: &'static str,
+        failure: &Failure,
+    ) -> Response<ResponseBody> {
+        let response = respond::problem(failure, &context.request_id);
+        let status = response.status();
+        self.metrics.answered(route, status.as_u16(), context.started.elapsed());
+        let id = context.request_id.to_str().unwrap_or_default();
+        let error = &failure.error;
+        if !status.is_server_error() {
+            tracing::debug!(request_id = id, route, %error, "request refused");
+        } else if let Some(more) = self.failures.admit(Instant::now()) {
+            tracing::warn!(request_id = id, route, %error, more, "request failed");
+        }
+        response
+    }
+
+    fn audit(
+        &self,
+        context: &Context,
+        route: &'static str,
+        path: Option<String>,
+        response: &Response<ResponseBody>,
+        failure: Option<&Failure>,
+        receipt: Option<PublishReceipt>,
+    ) {
+        let Some(audit) = &self.audit else { return };
+        audit.record(audit::Entry {
+            request_id: context.request_id.to_str().unwrap_or_default().to_owned(),
+            client_ip: context.peer.ip().to_canonical(),
+            route,
+            path: path.unwrap_or_default(),
+            status: response.status().as_u16(),
+            code: failure.map(|failure| failure.error.code().as_str()),
+            receipt,
+            duration_us: u64::try_from(context.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            at: SystemTime::now(),
+        });
+    }
+}
+
+/// The client's request id where it is an acceptable one, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let mut given = headers.get_all(X_REQUEST_ID).iter();
+    match (given.next(), given.next()) {
+        (Some(id), None) if headers::is_request_id(id.as_bytes()) => id.clone(),
+        _ => HeaderValue::try_from(new_id()).unwrap_or(HeaderValue::from_static("none")),
+    }
+}
