@@ -1,3 +1,12 @@
-//! The bounded Kafka codec.
+//! The bounded Kafka codec: bytes from outside never panic, and never make it allocate more than
+//! they are worth.
+pub mod api;
+pub mod cursor;
+pub mod encoder;
+pub mod error_code;
+pub mod exchange;
+pub mod frame;
+pub mod messages;
 pub mod partitioner;
 pub mod record_batch;
+pub mod wire;

@@ -1,0 +1,103 @@
+//! The one table of what is spoken: which APIs, in which versions, in which form.
+use super::wire::Version;
+
+macro_rules! apis {
+    ($($(#[$about:meta])* $name:ident = $key:literal,
+        $min:literal..=$max:literal, advertised from $advertised:literal,
+        flexible from $flexible:literal;)*) => {
+        /// An API of the Kafka protocol.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ApiKey {
+            $($(#[$about])* $name,)*
+        }
+
+        /// Everything that is spoken, in the order of the keys' declaration.
+        pub const APIS: &[Api] = &[$(Api {
+            key: ApiKey::$name,
+            number: $key,
+            min_version: $min,
+            max_version: $max,
+            advertised_min_version: $advertised,
+            flexible_from: $flexible,
+        },)*];
+
+        impl ApiKey {
+            /// What the table says of this API.
+            #[must_use]
+            pub const fn api(self) -> Api {
+                match self {
+                    $(Self::$name => Api {
+                        key: Self::$name,
+                        number: $key,
+                        min_version: $min,
+                        max_version: $max,
+                        advertised_min_version: $advertised,
+                        flexible_from: $flexible,
+                    },)*
+                }
+            }
+
+            /// The API with this number on the wire.
+            #[must_use]
+            pub const fn from_number(number: i16) -> Option<Self> {
+                match number {
+                    $($key => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+apis! {
+    /// Record batches to append. Versions below 3 (older record formats) are advertised but
+    /// refused: without them, librdkafka below 2.11.1 stops compressing.
+    Produce = 0, 3..=11, advertised from 0, flexible from 9;
+    /// Record batches from an offset on.
+    Fetch = 1, 4..=12, advertised from 4, flexible from 12;
+    /// Offsets by time.
+    ListOffsets = 2, 1..=7, advertised from 1, flexible from 6;
+    /// Brokers, topics, leaders.
+    Metadata = 3, 0..=12, advertised from 0, flexible from 9;
+    /// A group's progress.
+    OffsetCommit = 8, 2..=9, advertised from 2, flexible from 8;
+    /// What a group committed.
+    OffsetFetch = 9, 1..=9, advertised from 1, flexible from 6;
+    /// Which broker keeps a group.
+    FindCoordinator = 10, 0..=6, advertised from 0, flexible from 3;
+    /// This table.
+    ApiVersions = 18, 0..=4, advertised from 0, flexible from 3;
+    /// New topics.
+    CreateTopics = 19, 2..=7, advertised from 2, flexible from 5;
+    /// Topics that go.
+    DeleteTopics = 20, 1..=6, advertised from 1, flexible from 4;
+    /// An id for an idempotent producer.
+    InitProducerId = 22, 0..=4, advertised from 0, flexible from 2;
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Api {
+    /// Which API.
+    pub key: ApiKey,
+    /// Its number on the wire.
+    pub number: i16,
+    /// The lowest version that is understood.
+    pub min_version: i16,
+    /// The highest version that is understood.
+    pub max_version: i16,
+    /// The lowest version in the answer to `ApiVersions`.
+    pub advertised_min_version: i16,
+    /// The first version with compact lengths and tagged fields (KIP-482).
+    pub flexible_from: i16,
+}
+
+impl Api {
+    /// How this version is written, or `None` when it is not understood.
+    #[must_use]
+    pub fn version(&self, number: i16) -> Option<Version> {
+        (self.min_version..=self.max_version)
+            .contains(&number)
+            .then_some(Version { number, flexible: number >= self.flexible_from })
+    }
+}

@@ -1,0 +1,177 @@
+//! Whole frames: a request or a response with its header, for either side of a connection.
+//!
+//! **Invariants.** Bytes behind a request's last field are passed over, as Kafka does: a client
+//! may know a field that is newer than the version it speaks.
+//!
+//! **References.** KIP-482 (headers with tagged fields), KIP-511 (`ApiVersions` headers).
+use bytes::Bytes;
+
+use super::api::ApiKey;
+use super::cursor::{Cursor, DecodeError};
+use super::encoder::Encoder;
+use super::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use super::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+use super::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use super::messages::fetch::{FetchRequest, FetchResponse};
+use super::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use super::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use super::messages::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
+use super::messages::metadata::{MetadataRequest, MetadataResponse};
+use super::messages::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
+use super::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
+use super::messages::produce::{ProduceRequest, ProduceResponse};
+use super::wire::{Version, Wire, skip_tagged_fields};
+
+/// What a request begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestHeader {
+    /// The API's number.
+    pub api_key: i16,
+    /// The API's version.
+    pub api_version: i16,
+    /// Comes back with the response.
+    pub correlation_id: i32,
+    /// The client's name for itself.
+    pub client_id: Option<String>,
+}
+
+/// A request or a response that belongs to one API.
+pub trait Message: Wire {
+    /// The API.
+    const API: ApiKey;
+}
+
+macro_rules! exchanges {
+    ($($name:ident: $request:ty, $response:ty;)*) => {
+        /// Any request.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Request {
+            $(#[doc = concat!("See [`", stringify!($request), "`].")] $name($request),)*
+        }
+
+        impl Request {
+            fn decode(api: ApiKey, cursor: &mut Cursor, version: Version)
+                -> Result<Self, DecodeError> {
+                Ok(match api {
+                    $(ApiKey::$name => Self::$name(<$request>::decode(cursor, version)?),)*
+                })
+            }
+        }
+
+        $(impl Message for $request {
+            const API: ApiKey = ApiKey::$name;
+        }
+        impl Message for $response {
+            const API: ApiKey = ApiKey::$name;
+        })*
+    };
+}
+
+exchanges! {
+    Produce: ProduceRequest, ProduceResponse;
+    Fetch: FetchRequest, FetchResponse;
+    ListOffsets: ListOffsetsRequest, ListOffsetsResponse;
+    Metadata: MetadataRequest, MetadataResponse;
+    OffsetCommit: OffsetCommitRequest, OffsetCommitResponse;
+    OffsetFetch: OffsetFetchRequest, OffsetFetchResponse;
+    FindCoordinator: FindCoordinatorRequest, FindCoordinatorResponse;
+    ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
+    CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
+    DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
+    InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
+}
+
+/// Reads a request's header. What follows it is left in the cursor.
+///
+/// # Errors
+/// [`DecodeError`] when the bytes are cut short: there is nobody to answer.
+pub fn decode_header(cursor: &mut Cursor) -> Result<RequestHeader, DecodeError> {
+    const CLASSIC: Version = Version { number: 0, flexible: false };
+    Ok(RequestHeader {
+        api_key: i16::decode(cursor, CLASSIC)?,
+        api_version: i16::decode(cursor, CLASSIC)?,
+        correlation_id: i32::decode(cursor, CLASSIC)?,
+        client_id: <Option<String>>::decode(cursor, CLASSIC)?,
+    })
+}
+
+/// Reads the request behind its header.
+///
+/// # Errors
+/// [`DecodeError::UnknownApi`] and [`DecodeError::UnsupportedVersion`], to be answered with an
+/// error code where the API has one; any other when the bytes make no sense.
+pub fn decode_request(
+    header: &RequestHeader,
+    cursor: &mut Cursor,
+) -> Result<(Request, Version), DecodeError> {
+    let (key, version) = (header.api_key, header.api_version);
+    let api = ApiKey::from_number(key).ok_or(DecodeError::UnknownApi(key))?;
+    let version =
+        api.api().version(version).ok_or(DecodeError::UnsupportedVersion(key, version))?;
+    if version.flexible {
+        skip_tagged_fields(cursor)?;
+    }
+    Ok((Request::decode(api, cursor, version)?, version))
+}
+
+/// Writes a response, with its frame's length.
+#[must_use]
+pub fn encode_response<M: Message>(
+    response: &M,
+    version: Version,
+    correlation_id: i32,
+) -> Vec<Bytes> {
+    let mut out = Encoder::framed();
+    correlation_id.encode(&mut out, version);
+    // A client that does not know the broker yet must be able to read this header.
+    if version.flexible && M::API != ApiKey::ApiVersions {
+        out.put_uvarint(0);
+    }
+    response.encode(&mut out, version);
+    out.finish()
+}
+
+/// Writes a request, with its frame's length. The version must be in the table.
+///
+/// # Errors
+/// [`DecodeError::UnsupportedVersion`] when it is not.
+pub fn encode_request<M: Message>(
+    request: &M,
+    api_version: i16,
+    correlation_id: i32,
+    client_id: &str,
+) -> Result<Vec<Bytes>, DecodeError> {
+    let api = M::API.api();
+    let unsupported = DecodeError::UnsupportedVersion(api.number, api_version);
+    let version = api.version(api_version).ok_or(unsupported)?;
+    let classic = Version { flexible: false, ..version };
+    let mut out = Encoder::framed();
+    api.number.encode(&mut out, classic);
+    api_version.encode(&mut out, classic);
+    correlation_id.encode(&mut out, classic);
+    Some(client_id.to_owned()).encode(&mut out, classic);
+    if version.flexible {
+        out.put_uvarint(0);
+    }
+    request.encode(&mut out, version);
+    Ok(out.finish())
+}
+
+/// Reads a response, without its frame's length: the correlation id and the message.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode_response<M: Message>(
+    frame: Bytes,
+    api_version: i16,
+) -> Result<(i32, M), DecodeError> {
+    let api = M::API.api();
+    let unsupported = DecodeError::UnsupportedVersion(api.number, api_version);
+    let version = api.version(api_version).ok_or(unsupported)?;
+    let mut cursor = Cursor::new(frame);
+    let correlation_id = i32::decode(&mut cursor, version)?;
+    if version.flexible && M::API != ApiKey::ApiVersions {
+        skip_tagged_fields(&mut cursor)?;
+    }
+    Ok((correlation_id, M::decode(&mut cursor, version)?))
+}

@@ -1,0 +1,16 @@
+//! Every message that is spoken: request and response, to be read and to be written, in every
+//! version of the table in [`super::api`].
+//!
+//! **References.** The message definitions of Apache Kafka
+//! (`clients/src/main/resources/common/message`).
+pub mod api_versions;
+pub mod create_topics;
+pub mod delete_topics;
+pub mod fetch;
+pub mod find_coordinator;
+pub mod init_producer_id;
+pub mod list_offsets;
+pub mod metadata;
+pub mod offset_commit;
+pub mod offset_fetch;
+pub mod produce;
