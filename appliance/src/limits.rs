@@ -155,6 +155,10 @@ const _: () = assert!(HTTP_HEAD_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
 
 /// How long accepted work may take to finish after a request to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the embedded broker may take to close its files, beyond the drain.
+pub const BROKER_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the admin listener may take to finish its answers.
+pub const ADMIN_STOP_TIMEOUT: Duration = Duration::from_millis(500);
 /// The most threads for blocking calls (name look-ups).
 pub const BLOCKING_THREADS_MAX: usize = 16;
 /// The largest configuration file, in bytes.

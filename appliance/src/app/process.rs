@@ -1,0 +1,90 @@
+//! The process around the app: logs, limits, threads, signals, exit code.
+//!
+//! **Invariants.** The first SIGTERM or ctrl-c asks for a drain, the second ends the process at
+//! once.
+use std::process::ExitCode;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::error::AppError;
+use super::listeners::Listeners;
+use super::run::run;
+use crate::cli::{Invocation, Task};
+use crate::config::Config;
+use crate::limits::BLOCKING_THREADS_MAX;
+use crate::shutdown::{self, Trigger};
+use crate::telemetry;
+
+/// Does what was asked for, and gives the process's exit code.
+#[must_use]
+pub fn execute(invocation: Invocation) -> ExitCode {
+    // It was started already only where a test did so, and then in the way it wants.
+    let _ = telemetry::init(invocation.log);
+    let done = match invocation.task {
+        Task::Serve(config) => serve(*config),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn serve(config: Config) -> Result<(), AppError> {
+    raise_open_files();
+    let listeners = Listeners::bind(&config)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_name("pagi")
+        .build()
+        .map_err(AppError::Process)?;
+    runtime.block_on(async {
+        let (trigger, shutdown) = shutdown::channel();
+        let signals = Signals::new().map_err(AppError::Process)?;
+        tokio::spawn(signals.watch(trigger));
+        run(config, listeners, shutdown).await
+    })
+}
+
+/// Thousands of connections need more descriptors than the usual soft limit of 1,024.
+fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        if let Err(error) = setrlimit(Resource::Nofile, raised) {
+            tracing::warn!(%error, "the limit of open files could not be raised");
+        }
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn watch(mut self, trigger: Trigger) {
+        self.next().await;
+        tracing::info!("stopping; once more to stop at once");
+        trigger.request();
+        self.next().await;
+        tracing::warn!("stopped at once");
+        std::process::exit(i32::from(AppError::DrainIncomplete.exit_code()));
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
