@@ -1,6 +1,7 @@
 //! The bounded Kafka codec: bytes from outside never panic, and never make it allocate more than
 //! they are worth.
 pub mod api;
+pub mod batch_builder;
 pub mod cursor;
 pub mod encoder;
 pub mod error_code;
@@ -8,5 +9,6 @@ pub mod exchange;
 pub mod frame;
 pub mod messages;
 pub mod partitioner;
+pub mod record;
 pub mod record_batch;
 pub mod wire;

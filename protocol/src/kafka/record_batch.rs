@@ -5,13 +5,14 @@
 //! of a producer's batch is ever touched. Records stay opaque, compressed or not.
 //!
 //! **References.** Kafka protocol guide, "Record batch"; KIP-98.
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
 
 /// The bytes of a batch's header; the records follow.
 pub const BATCH_HEADER_BYTES: usize = 61;
 
 /// The bytes of the base offset and the length, which the length does not count.
 const LENGTH_END: usize = 12;
+const CRC_AT: usize = 17;
 const CRC_FROM: usize = 21;
 const MAGIC_AT: usize = 16;
 const MAGIC_V2: i8 = 2;
@@ -95,7 +96,7 @@ impl BatchHeader {
             base_offset: i64::from_be_bytes(field(bytes, 0)?),
             total_bytes,
             leader_epoch: i32::from_be_bytes(field(bytes, 12)?),
-            crc: u32::from_be_bytes(field(bytes, 17)?),
+            crc: u32::from_be_bytes(field(bytes, CRC_AT)?),
             attributes: i16::from_be_bytes(field(bytes, CRC_FROM)?),
             last_offset_delta: i32::from_be_bytes(field(bytes, 23)?),
             base_timestamp: i64::from_be_bytes(field(bytes, 27)?),
@@ -125,16 +126,56 @@ impl BatchHeader {
         Ok(())
     }
 
+    /// Writes the header over the front of `batch`, with the length of the whole of it and the
+    /// CRC of what is in it. Bytes too short for a header stay as they are.
+    pub(super) fn write(&self, batch: &mut [u8]) {
+        let length = i32::try_from(batch.len().saturating_sub(LENGTH_END)).unwrap_or(i32::MAX);
+        let Some((header, records)) = batch.split_first_chunk_mut::<BATCH_HEADER_BYTES>() else {
+            return;
+        };
+        let mut out = &mut header[..];
+        out.put_i64(self.base_offset);
+        out.put_i32(length);
+        out.put_i32(self.leader_epoch);
+        out.put_i8(MAGIC_V2);
+        out.put_u32(0);
+        out.put_i16(self.attributes);
+        out.put_i32(self.last_offset_delta);
+        out.put_i64(self.base_timestamp);
+        out.put_i64(self.max_timestamp);
+        out.put_i64(self.producer_id);
+        out.put_i16(self.producer_epoch);
+        out.put_i32(self.base_sequence);
+        out.put_i32(self.records);
+        let crc = crc32c::crc32c(header.get(CRC_FROM..).unwrap_or_default());
+        let crc = crc32c::crc32c_append(crc, records);
+        if let Some(field) = header.get_mut(CRC_AT..CRC_FROM) {
+            field.copy_from_slice(&crc.to_be_bytes());
+        }
+    }
+
     /// The offset behind the last record.
     #[must_use]
     pub const fn next_offset(&self) -> i64 {
         self.base_offset.saturating_add(self.last_offset_delta as i64).saturating_add(1)
     }
 
+    /// The number of the codec that the records are compressed with; 0 stands for none.
+    #[must_use]
+    pub const fn compression(&self) -> i16 {
+        self.attributes & 0b111
+    }
+
     /// Whether the records are compressed.
     #[must_use]
     pub const fn is_compressed(&self) -> bool {
-        self.attributes & 0b111 != 0
+        self.compression() != 0
+    }
+
+    /// Whether the largest timestamp is that of every record: the time of a broker that took it.
+    #[must_use]
+    pub const fn has_append_time(&self) -> bool {
+        self.attributes & 0b1000 != 0
     }
 
     /// Whether the batch is part of a transaction.
