@@ -1,6 +1,9 @@
 //! The project's own commands: `cargo xtask <command>`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
+mod appliance;
+mod bench;
 mod ci;
+mod clients;
 mod dist;
 mod failure;
 mod integration;
@@ -29,6 +32,10 @@ enum Command {
     Tidy,
     /// The main job against the embedded broker, Redpanda, Kafka, or a broker that runs already.
     Integration(integration::Arguments),
+    /// Other people's Kafka clients against the embedded broker; needs Python and kcat.
+    Clients(clients::Arguments),
+    /// How fast it is, what it costs, and what the disk itself could do.
+    Bench(bench::Arguments),
     /// The static binary, its unit and its archive under target/dist, tried before it is done.
     Dist,
 }
@@ -48,6 +55,8 @@ fn run(command: Command) -> Outcome {
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Tidy => tidy::run(),
         Command::Integration(arguments) => integration::run(&arguments),
+        Command::Clients(arguments) => clients::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Dist => dist::run(),
     }
 }

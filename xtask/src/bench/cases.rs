@@ -1,0 +1,214 @@
+//! What is measured.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::disk;
+use super::http;
+use super::kafka::{self, Shape};
+use super::latency::Latencies;
+use super::load::Load;
+use super::process;
+use super::report::Row;
+use super::target::Target;
+use crate::failure::{Failure, Outcome};
+
+/// One case; it may give a row for each target.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) name: &'static str,
+    pub(super) what: &'static str,
+    pub(super) run: fn(&Place) -> Outcome<Vec<Row>>,
+}
+
+/// Where and how long to measure.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) binary: PathBuf,
+    pub(super) folder: PathBuf,
+    pub(super) how_long: Duration,
+    /// Whether Kafka is measured beside the appliance.
+    pub(super) kafka: bool,
+}
+
+pub(super) const CASES: [Case; 9] = [
+    Case { name: "disk", what: "4 KiB pwrite + fdatasync, one after the other", run: only_disk },
+    Case { name: "idle", what: "ready after, and memory with nothing to do", run: idle },
+    Case { name: "ack", what: "one producer, one 1 KiB record a request", run: ack },
+    Case { name: "produce-1", what: "4 connections, 64 x 1 KiB a batch", run: |p| flood(p, 1, 64) },
+    Case { name: "produce-32", what: "4 connections, 4 x 1 KiB a batch", run: |p| flood(p, 32, 4) },
+    Case {
+        name: "produce-128",
+        what: "4 connections, 4 x 1 KiB a batch",
+        run: |p| flood(p, 128, 4),
+    },
+    Case { name: "consume", what: "1 KiB records from the page cache", run: consume },
+    Case { name: "publish", what: "64 connections, one 1 KiB event a request", run: publish },
+    Case { name: "proxy", what: "64 connections, 200 bytes of JSON", run: proxy },
+];
+
+const VALUE_BYTES: usize = 1024;
+const HTTP_CONNECTIONS: usize = 64;
+const WARM_UP: Duration = Duration::from_secs(1);
+const DISK_PROBE: Duration = Duration::from_millis(500);
+/// How often the appliance is started to see when it is ready.
+const STARTS: usize = 20;
+/// Long enough for everything that follows a start to be over.
+const IDLE_TIME: Duration = Duration::from_secs(2);
+
+fn only_disk(place: &Place) -> Outcome<Vec<Row>> {
+    let mut latencies = disk::fdatasync(&place.folder, place.how_long)?;
+    let load = Load { operations: latencies.count(), elapsed: place.how_long, ..Load::default() };
+    let mut row = Row { case: "fdatasync".to_owned(), target: "disk".to_owned(), ..Row::default() };
+    add_rates(&mut row, &load);
+    add_latencies(&mut row, &mut latencies);
+    Ok(vec![row])
+}
+
+fn idle(place: &Place) -> Outcome<Vec<Row>> {
+    let mut ready = Latencies::default();
+    for _ in 0..STARTS {
+        let target = Target::appliance(&place.binary, &place.folder, &[])?;
+        let seconds = target.ready_ms.unwrap_or_default() / 1e3;
+        ready.add(Duration::try_from_secs_f64(seconds)?);
+    }
+    let target = Target::appliance(&place.binary, &place.folder, &[])?;
+    let ((), resident) = process::watch_memory(target.pid, || std::thread::sleep(IDLE_TIME));
+    let name = target.name.to_owned();
+    let mut start =
+        Row { case: "start to ready".to_owned(), target: name.clone(), ..Row::default() };
+    add_latencies(&mut start, &mut ready);
+    let resident_mb = Some(megabytes(resident));
+    Ok(vec![start, Row { case: "idle".to_owned(), target: name, resident_mb, ..Row::default() }])
+}
+
+fn ack(place: &Place) -> Outcome<Vec<Row>> {
+    let shape = Shape {
+        partitions: 1,
+        records_per_batch: 1,
+        value_bytes: VALUE_BYTES,
+        connections: 1,
+        in_flight: 1,
+    };
+    on_each(place, "ack, one producer", &|target, how_long| {
+        kafka::produce(target.kafka, "bench-ack", shape, how_long)
+    })
+}
+
+fn flood(place: &Place, partitions: i32, records_per_batch: i32) -> Outcome<Vec<Row>> {
+    let shape = Shape {
+        partitions,
+        records_per_batch,
+        value_bytes: VALUE_BYTES,
+        connections: 4,
+        in_flight: 2,
+    };
+    on_each(place, &format!("produce, {partitions} partitions"), &|target, how_long| {
+        kafka::produce(target.kafka, &format!("bench-{partitions}"), shape, how_long)
+    })
+}
+
+fn consume(place: &Place) -> Outcome<Vec<Row>> {
+    let shape = Shape {
+        partitions: 1,
+        records_per_batch: 64,
+        value_bytes: VALUE_BYTES,
+        connections: 1,
+        in_flight: 2,
+    };
+    let mut rows = Vec::new();
+    for target in targets(place) {
+        let target = target(place)?;
+        kafka::produce(target.kafka, "bench-consume", shape, Duration::from_secs(2))?;
+        rows.push(measured(place, &target, "consume", &|target, how_long| {
+            kafka::consume(target.kafka, "bench-consume", VALUE_BYTES, how_long)
+        })?);
+    }
+    Ok(rows)
+}
+
+fn publish(place: &Place) -> Outcome<Vec<Row>> {
+    let target = Target::appliance(&place.binary, &place.folder, &[])?;
+    let row = measured(place, &target, "publish over HTTP", &|target, how_long| {
+        let gateway = gateway(target)?;
+        let request = |number| http::publish(gateway, "bench-publish", VALUE_BYTES, number);
+        http::closed_loop(gateway, HTTP_CONNECTIONS, how_long, "201", request)
+    })?;
+    Ok(vec![row])
+}
+
+fn proxy(place: &Place) -> Outcome<Vec<Row>> {
+    let upstream = format!("http://{}", http::upstream()?);
+    let target = Target::appliance(&place.binary, &place.folder, &["--identity-url", &upstream])?;
+    let row = measured(place, &target, "proxy", &|target, how_long| {
+        let gateway = gateway(target)?;
+        let request = |number| http::twin_status(gateway, number);
+        http::closed_loop(gateway, HTTP_CONNECTIONS, how_long, "200", request)
+    })?;
+    Ok(vec![row])
+}
+
+fn gateway(target: &Target) -> Outcome<SocketAddr> {
+    target.gateway.ok_or_else(|| Failure::new("it did not say where the gateway is"))
+}
+
+/// Puts a load on a target for so long.
+type PutLoad<'a> = &'a dyn Fn(&Target, Duration) -> Outcome<Load>;
+
+type Start = fn(&Place) -> Outcome<Target>;
+
+fn targets(place: &Place) -> Vec<Start> {
+    let mut targets: Vec<Start> =
+        vec![|place| Target::appliance(&place.binary, &place.folder, &[])];
+    if place.kafka {
+        targets.push(|place| Target::kafka(&place.folder, false));
+        targets.push(|place| Target::kafka(&place.folder, true));
+    }
+    targets
+}
+
+fn on_each(place: &Place, case: &str, load: PutLoad<'_>) -> Outcome<Vec<Row>> {
+    targets(place).iter().map(|start| measured(place, &start(place)?, case, load)).collect()
+}
+
+/// Runs `load` and measures the target meanwhile, the disk before and after. What a process does for
+/// the first time, compiling itself for example, is not measured.
+fn measured(place: &Place, target: &Target, case: &str, load: PutLoad<'_>) -> Outcome<Row> {
+    load(target, WARM_UP)?;
+    let mut disk = disk::fdatasync(&place.folder, DISK_PROBE)?;
+    let cpu_before = process::cpu_seconds(target.pid)?;
+    let (load, resident) = process::watch_memory(target.pid, || load(target, place.how_long));
+    let mut load = load?;
+    let cpu_seconds = process::cpu_seconds(target.pid)? - cpu_before;
+    disk.append(disk::fdatasync(&place.folder, DISK_PROBE)?);
+    let mut row = Row {
+        case: case.to_owned(),
+        target: target.name.to_owned(),
+        cpu_us: Some(cpu_seconds * 1e6 / load.operations.max(1) as f64),
+        cpu_seconds: Some(cpu_seconds),
+        resident_mb: Some(megabytes(resident)),
+        disk_p50_ms: disk.permille_ms(500),
+        disk_p99_ms: disk.permille_ms(990),
+        ..Row::default()
+    };
+    add_rates(&mut row, &load);
+    add_latencies(&mut row, &mut load.latencies);
+    Ok(row)
+}
+
+fn add_rates(row: &mut Row, load: &Load) {
+    let seconds = load.elapsed.as_secs_f64();
+    row.per_second = Some(load.operations as f64 / seconds);
+    row.megabytes_per_second =
+        Some(load.bytes as f64 / seconds / 1e6).filter(|megabytes| *megabytes > 0.0);
+}
+
+fn add_latencies(row: &mut Row, latencies: &mut Latencies) {
+    row.p50_ms = latencies.permille_ms(500);
+    row.p99_ms = latencies.permille_ms(990);
+    row.p999_ms = latencies.permille_ms(999);
+}
+
+fn megabytes(kib: u64) -> f64 {
+    kib as f64 * 1024.0 / 1e6
+}
