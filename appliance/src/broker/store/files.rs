@@ -14,7 +14,7 @@ use crate::core::log::ids::PartitionId;
 use crate::limits::READ_FILES_MAX;
 
 /// Which segment file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FileKey {
     /// The partition.
     pub partition: PartitionId,

@@ -54,7 +54,7 @@ fn dir_name(name: &TopicName, number: u32) -> String {
 }
 
 /// What a segment file holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SegmentFile {
     /// Batches.
     Log,

@@ -4,7 +4,7 @@
 //! **Invariants.** A file of the write-ahead log is free only after a checkpoint that holds
 //! everything in it is durable: segments synced, then the checkpoint written beside, synced,
 //! renamed, and its folder synced.
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::files::{FileKey, ReadFiles};
 use super::layout::{
     CHECKPOINT, CHECKPOINT_NEW, SegmentFile, TOPICS, segment_file, topic_dir_name,
 };
+use super::sizes::Sizes;
 use super::storage::{File, Storage};
 use super::view::{Partition, View};
-use super::wal::{Ring, make_next_file};
+use super::wal::Ring;
 use super::writer::Snapshot;
 use crate::core::log::checkpoint::{Checkpoint, PartitionFiles};
 use crate::core::log::ids::{PartitionId, Salt};
 use crate::core::log::partition::SegmentWrite;
-use crate::limits::UNSYNCED_FILES_MAX;
 
 /// See the module.
 #[derive(Debug)]
@@ -29,8 +29,9 @@ pub struct Maintenance {
     ring: Arc<Ring>,
     read_files: Arc<ReadFiles>,
     identity: Identity,
-    unsynced: HashMap<FileKey, Arc<dyn File>>,
-    unsynced_dirs: HashSet<Arc<str>>,
+    sizes: Sizes,
+    unsynced: BTreeMap<FileKey, Arc<dyn File>>,
+    unsynced_dirs: BTreeSet<Arc<str>>,
 }
 
 /// What makes a data folder itself.
@@ -51,9 +52,10 @@ impl Maintenance {
         ring: Arc<Ring>,
         read_files: Arc<ReadFiles>,
         identity: Identity,
+        sizes: Sizes,
     ) -> Self {
-        let (unsynced, unsynced_dirs) = (HashMap::new(), HashSet::new());
-        Self { storage, view, ring, read_files, identity, unsynced, unsynced_dirs }
+        let (unsynced, unsynced_dirs) = (BTreeMap::new(), BTreeSet::new());
+        Self { storage, view, ring, read_files, identity, sizes, unsynced, unsynced_dirs }
     }
 
     /// Writes all tails to segment files; syncs nothing that need not be.
@@ -87,10 +89,7 @@ impl Maintenance {
     /// # Errors
     /// As for [`Maintenance::flush`].
     pub fn extend_wal(&self) -> io::Result<bool> {
-        let Some(number) = self.ring.wants_file() else { return Ok(false) };
-        let file = make_next_file(&*self.storage, number, self.ring.smallest_file_bytes())?;
-        self.ring.add_free(file);
-        Ok(true)
+        self.ring.extend(&*self.storage)
     }
 
     fn flush_below(&mut self, limit: impl Fn(PartitionId) -> i64) -> io::Result<()> {
@@ -112,7 +111,7 @@ impl Maintenance {
         if partition.is_deleted() {
             return Ok(());
         }
-        let writes = partition.log.lock().plan_flush(limit);
+        let writes = partition.log.lock().plan_flush(limit, self.sizes.segment_bytes);
         for write in &writes {
             self.write_segment(partition, write)?;
         }
@@ -147,7 +146,7 @@ impl Maintenance {
         if let Some(file) = self.unsynced.get(&key) {
             return Ok(Arc::clone(file));
         }
-        if self.unsynced.len() >= UNSYNCED_FILES_MAX {
+        if self.unsynced.len() >= self.sizes.unsynced_files_max {
             self.sync()?;
         }
         let path = segment_file(&partition.dir, partition.id.index, base_offset, kind);
@@ -159,13 +158,13 @@ impl Maintenance {
 
     /// Makes what was written to segments durable, and the names of new ones.
     fn sync(&mut self) -> io::Result<()> {
-        for (_, file) in self.unsynced.drain() {
+        while let Some((_, file)) = self.unsynced.pop_first() {
             file.sync().map_err(sync_failed)?;
         }
         if self.unsynced_dirs.is_empty() {
             return Ok(());
         }
-        for dir in self.unsynced_dirs.drain() {
+        while let Some(dir) = self.unsynced_dirs.pop_first() {
             match self.storage.sync_dir(&format!("{TOPICS}/{dir}")) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 synced => synced.map_err(sync_failed)?,

@@ -10,11 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use self::clock::now_ms;
+use self::maintenance::Identity;
 use self::open::{OpenError, Recovery};
 use self::reader::{ReadError, Reader, Source};
+use self::sizes::Sizes;
 use self::threads::{Failure, Message, Threads};
 use self::view::{Partition, View};
 use self::writer::{Command, Outcomes, Submission};
+use crate::core::log::ids::Salt;
 
 pub mod clock;
 pub mod files;
@@ -24,6 +27,7 @@ pub mod maintenance;
 pub mod open;
 pub mod reader;
 pub mod replay;
+pub mod sizes;
 pub mod storage;
 pub mod threads;
 pub mod view;
@@ -81,7 +85,8 @@ impl Store {
             std::io::ErrorKind::WouldBlock => StoreError::Locked,
             _ => StoreError::Folder(error),
         })?;
-        let opened = open::open(Arc::new(fs::Folder::new(path)), Uuid::new_v4(), now_ms())?;
+        let opened =
+            open::open(Arc::new(fs::Folder::new(path)), identity(), Sizes::default(), now_ms())?;
         let batch_bytes_max = opened.writer.batch_bytes_max();
         let (threads, messages, failure) =
             Threads::start(opened.writer, opened.maintenance, Arc::clone(&opened.view))
@@ -156,6 +161,15 @@ impl Store {
     pub const fn batch_bytes_max(&self) -> usize {
         self.batch_bytes_max
     }
+}
+
+/// The identity of a folder that is about to be made. Clients see the cluster's id: the salt must
+/// not follow from it.
+fn identity() -> Identity {
+    let (high, low) = Uuid::new_v4().as_u64_pair();
+    // The bits that every such id has in common end up beside random ones.
+    let salt = Salt(high.rotate_left(32) ^ low);
+    Identity { cluster_id: Uuid::new_v4().into_bytes(), salt }
 }
 
 /// What became of one command.

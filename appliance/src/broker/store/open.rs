@@ -13,15 +13,15 @@ use super::files::ReadFiles;
 use super::layout::{CHECKPOINT, CHECKPOINT_NEW, TOPICS, WAL, wal_file, wal_file_number};
 use super::maintenance::{Identity, Maintenance, write_checkpoint};
 use super::replay::{ReplayError, Replayed, replay};
+use super::sizes::Sizes;
 use super::storage::{Storage, is_full};
 use super::view::View;
 use super::wal::{Ring, Wal, WalFile, make_first_file};
 use super::writer::LogWriter;
 use crate::core::log::checkpoint::{Checkpoint, CheckpointError, WalPosition};
 use crate::core::log::entry::Entry;
-use crate::core::log::ids::{Salt, Sequence};
+use crate::core::log::ids::Sequence;
 use crate::core::log::state::LogState;
-use crate::limits::UNFLUSHED_BYTES_SOFT;
 
 /// Why a data folder could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -76,19 +76,25 @@ pub struct Recovery {
     pub torn: bool,
 }
 
-/// Opens the folder, making it a data folder when it is empty. `seed` is random, and becomes the
-/// identity of a new folder. `now_ms` is the time in milliseconds since 1970.
+/// Opens the folder, making it a data folder when it is empty. `identity` is random, and becomes
+/// that of a new folder. `now_ms` is the time in milliseconds since 1970.
 ///
 /// # Errors
 /// [`OpenError`]; the folder's contents are as they were.
-pub fn open(storage: Arc<dyn Storage>, seed: Uuid, now_ms: i64) -> Result<Opened, OpenError> {
+pub fn open(
+    storage: Arc<dyn Storage>,
+    identity: Identity,
+    sizes: Sizes,
+    now_ms: i64,
+) -> Result<Opened, OpenError> {
     let checkpoint = match read_checkpoint(&*storage)? {
         Some(checkpoint) => checkpoint,
-        None => make_folder(&*storage, seed)?,
+        None => make_folder(&*storage, identity)?,
     };
-    let files = wal_files(&*storage, &checkpoint)?;
+    let files = wal_files(&*storage, &checkpoint, &sizes)?;
     let identity = Identity { cluster_id: checkpoint.cluster_id, salt: checkpoint.salt };
-    let ring = Arc::new(Ring::new(files.iter().map(|file| file.bytes).min().unwrap_or_default()));
+    let smallest = files.iter().map(|file| file.bytes).min().unwrap_or_default();
+    let ring = Arc::new(Ring::new(smallest, sizes));
     let mut state = checkpoint.state;
     let topics: Vec<_> = state.topics().map(|topic| topic.made.clone()).collect();
     let view = Arc::new(View::restored(topics.into_iter(), checkpoint.files, checkpoint.offsets));
@@ -99,13 +105,14 @@ pub fn open(storage: Arc<dyn Storage>, seed: Uuid, now_ms: i64) -> Result<Opened
         Arc::clone(&ring),
         Arc::clone(&read_files),
         identity,
+        sizes,
     );
     let Checkpoint { salt, position, sequence, .. } = checkpoint;
     let mut flushed = Ok(());
     let replayed = replay(&files, salt, position, sequence, |entry: Entry| {
         state.apply(&entry, now_ms);
         view.apply(entry);
-        if flushed.is_ok() && view.unflushed_bytes() > UNFLUSHED_BYTES_SOFT {
+        if flushed.is_ok() && view.unflushed_bytes() > sizes.unflushed_bytes_soft {
             flushed = maintenance.flush();
         }
     })?;
@@ -138,7 +145,7 @@ fn read_checkpoint(storage: &dyn Storage) -> Result<Option<Checkpoint>, OpenErro
 }
 
 /// An empty folder becomes a data folder with its first checkpoint.
-fn make_folder(storage: &dyn Storage, seed: Uuid) -> Result<Checkpoint, OpenError> {
+fn make_folder(storage: &dyn Storage, identity: Identity) -> Result<Checkpoint, OpenError> {
     let failed = |error| OpenError::Io { what: "the data folder could not be set up", error };
     let ours = [super::layout::LOCK, CHECKPOINT_NEW, "lost+found"];
     let names = storage.list("").map_err(failed)?;
@@ -153,10 +160,9 @@ fn make_folder(storage: &dyn Storage, seed: Uuid) -> Result<Checkpoint, OpenErro
     }
     storage.create_dir(WAL).map_err(failed)?;
     storage.create_dir(TOPICS).map_err(failed)?;
-    let (high, low) = seed.as_u64_pair();
     let checkpoint = Checkpoint {
-        cluster_id: seed.into_bytes(),
-        salt: Salt(high.rotate_left(32) ^ low),
+        cluster_id: identity.cluster_id,
+        salt: identity.salt,
         sequence: Sequence(0),
         position: WalPosition { file: 0, offset: 0 },
         state: LogState::default(),
@@ -168,7 +174,11 @@ fn make_folder(storage: &dyn Storage, seed: Uuid) -> Result<Checkpoint, OpenErro
 }
 
 /// Opens the files of the write-ahead log; makes the first one of a new folder.
-fn wal_files(storage: &dyn Storage, checkpoint: &Checkpoint) -> Result<Vec<WalFile>, OpenError> {
+fn wal_files(
+    storage: &dyn Storage,
+    checkpoint: &Checkpoint,
+    sizes: &Sizes,
+) -> Result<Vec<WalFile>, OpenError> {
     let failed = |error| OpenError::Io { what: "the folder 'wal' could not be used", error };
     let mut files = Vec::new();
     for name in storage.list(WAL).map_err(failed)? {
@@ -182,7 +192,7 @@ fn wal_files(storage: &dyn Storage, checkpoint: &Checkpoint) -> Result<Vec<WalFi
         }
     }
     if files.is_empty() && checkpoint.sequence == Sequence(0) {
-        files.push(make_first_file(storage).map_err(failed)?);
+        files.push(make_first_file(storage, sizes).map_err(failed)?);
     }
     Ok(files)
 }

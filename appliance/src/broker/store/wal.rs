@@ -9,15 +9,14 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::layout::{WAL, wal_file, wal_file_new};
+use super::sizes::Sizes;
 use super::storage::{File, Storage};
 use crate::core::log::checkpoint::WalPosition;
 use crate::core::log::ids::Sequence;
-use crate::limits::{
-    ROUND_BYTES_MAX, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN, WAL_FILE_DISK_SHARE, WAL_FILES_MAX,
-    WAL_FIRST_FILE_BYTES,
-};
+use crate::core::log::round::BLOCK_BYTES;
+use crate::limits::{WAL_FILE_DISK_SHARE, WAL_FILES_MAX};
 
-const ZERO_CHUNK_BYTES: u64 = 1 << 20;
+const ZERO_CHUNK_BYTES: usize = 1 << 20;
 
 /// One file of the ring.
 #[derive(Debug, Clone)]
@@ -35,6 +34,7 @@ pub struct WalFile {
 pub struct Ring {
     resting: Mutex<Resting>,
     smallest_file_bytes: u64,
+    sizes: Sizes,
 }
 
 #[derive(Debug, Default)]
@@ -46,8 +46,8 @@ struct Resting {
 impl Ring {
     /// A ring whose files have at least so many bytes.
     #[must_use]
-    pub fn new(smallest_file_bytes: u64) -> Self {
-        Self { resting: Mutex::default(), smallest_file_bytes }
+    pub fn new(smallest_file_bytes: u64, sizes: Sizes) -> Self {
+        Self { resting: Mutex::default(), smallest_file_bytes, sizes }
     }
 
     /// Adds an unused file.
@@ -70,19 +70,24 @@ impl Ring {
         resting.free.extend(free.into_iter().map(|(file, _)| file));
     }
 
-    /// The smallest file's size in bytes.
-    #[must_use]
-    pub const fn smallest_file_bytes(&self) -> u64 {
-        self.smallest_file_bytes
-    }
-
     /// The number for another file, when the ring has no free one and may grow.
-    #[must_use]
-    pub fn wants_file(&self) -> Option<u32> {
+    fn wants_file(&self) -> Option<u32> {
         let resting = self.resting.lock();
         // The file that is written to is in neither list.
         let files = resting.free.len() + resting.full.len() + 1;
         (resting.free.is_empty() && files < WAL_FILES_MAX).then(|| u32::try_from(files).ok())?
+    }
+
+    /// Makes another file when the ring wants one, none smaller than the smallest. Whether it did.
+    ///
+    /// # Errors
+    /// As the file system gives them.
+    pub fn extend(&self, storage: &dyn Storage) -> io::Result<bool> {
+        let Some(number) = self.wants_file() else { return Ok(false) };
+        let min = self.smallest_file_bytes;
+        let file = make_file(storage, number, min, self.sizes.wal_file_bytes_max.max(min))?;
+        self.add_free(file);
+        Ok(true)
     }
 
     fn has_free(&self) -> bool {
@@ -132,8 +137,8 @@ impl Wal {
     /// The largest round that fits into every file, in bytes.
     #[must_use]
     pub fn round_bytes_max(&self) -> usize {
-        usize::try_from(self.ring.smallest_file_bytes)
-            .map_or(ROUND_BYTES_MAX, |bytes| bytes.min(ROUND_BYTES_MAX))
+        let max = self.ring.sizes.round_bytes_max;
+        usize::try_from(self.ring.smallest_file_bytes).map_or(max, |bytes| bytes.min(max))
     }
 
     /// Writes the next round and makes it durable.
@@ -161,27 +166,20 @@ impl Wal {
 ///
 /// # Errors
 /// As the file system gives them.
-pub fn make_first_file(storage: &dyn Storage) -> io::Result<WalFile> {
-    make_file(storage, 0, WAL_FILE_BYTES_MIN, WAL_FIRST_FILE_BYTES)
-}
-
-/// Makes a further file of the ring, none smaller than `bytes_min`.
-///
-/// # Errors
-/// As the file system gives them.
-pub fn make_next_file(storage: &dyn Storage, number: u32, bytes_min: u64) -> io::Result<WalFile> {
-    make_file(storage, number, bytes_min, WAL_FILE_BYTES_MAX.max(bytes_min))
+pub fn make_first_file(storage: &dyn Storage, sizes: &Sizes) -> io::Result<WalFile> {
+    make_file(storage, 0, sizes.wal_file_bytes_min, sizes.wal_first_file_bytes)
 }
 
 /// The file is zero-filled, synced, and only then under its name.
 fn make_file(storage: &dyn Storage, number: u32, min: u64, max: u64) -> io::Result<WalFile> {
     let share = storage.free_bytes()? / WAL_FILE_DISK_SHARE;
-    let bytes = share.clamp(min, max).next_multiple_of(ZERO_CHUNK_BYTES);
+    let bytes = share.clamp(min, max).next_multiple_of(BLOCK_BYTES as u64);
     let temporary = wal_file_new(number);
     let file = storage.create(&temporary)?;
-    let zeros = Bytes::from(vec![0; usize::try_from(ZERO_CHUNK_BYTES).unwrap_or_default()]);
+    let zeros = Bytes::from(vec![0; ZERO_CHUNK_BYTES]);
     for offset in (0..bytes).step_by(zeros.len()) {
-        file.write(offset, std::slice::from_ref(&zeros))?;
+        let left = usize::try_from(bytes - offset).unwrap_or(usize::MAX);
+        file.write(offset, &[zeros.slice(..left.min(zeros.len()))])?;
     }
     file.sync()?;
     storage.rename(&temporary, &wal_file(number))?;

@@ -9,8 +9,6 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 
 use super::index::Progress;
-use crate::limits::SEGMENT_BYTES;
-
 /// A file of whole batches. Only the last one of a partition grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
@@ -163,15 +161,15 @@ impl PartitionLog {
         self.tail.drain(..).map(|batch| batch.bytes.len()).sum()
     }
 
-    /// What to write to bring the tail below `limit` into segments. Nothing is changed until
-    /// [`PartitionLog::flushed`].
+    /// What to write to bring the tail below `limit` into segments, each of which is full when it
+    /// has `segment_bytes`. Nothing is changed until [`PartitionLog::flushed`].
     #[must_use]
-    pub fn plan_flush(&self, limit: i64) -> Vec<SegmentWrite> {
+    pub fn plan_flush(&self, limit: i64, segment_bytes: u64) -> Vec<SegmentWrite> {
         let mut writes: Vec<SegmentWrite> = Vec::new();
         let mut segment = self.segments.last().copied();
         let mut index = BytesMut::new();
         for batch in self.tail.iter().take_while(|batch| batch.next_offset <= limit) {
-            let full = |segment: &Segment| segment.log_bytes >= SEGMENT_BYTES;
+            let full = |segment: &Segment| segment.log_bytes >= segment_bytes;
             let mut current = match segment.filter(|segment| !full(segment)) {
                 Some(segment) => segment,
                 None => Segment::new(batch.base_offset),
@@ -228,6 +226,7 @@ const fn bytes_u64(bytes: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::SEGMENT_BYTES;
 
     fn batch(base_offset: i64, records: i64, bytes: usize) -> TailBatch {
         TailBatch {
@@ -250,7 +249,7 @@ mod tests {
     fn offsets_are_found_in_the_tail_and_then_in_the_segment() {
         let mut log = three_batches();
         assert_eq!(log.locate(10), Place::Tail);
-        let writes = log.plan_flush(11);
+        let writes = log.plan_flush(11, SEGMENT_BYTES);
         assert_eq!(writes.len(), 1);
         assert_eq!(log.flushed(&writes), 6000);
         assert_eq!(log.locate(10), Place::Segment(log.segments()[0]));
@@ -275,7 +274,7 @@ mod tests {
         for n in 0..5 {
             log.append(batch(n, 1, half));
         }
-        let writes = log.plan_flush(i64::MAX);
+        let writes = log.plan_flush(i64::MAX, SEGMENT_BYTES);
         log.flushed(&writes);
         let ends: Vec<_> = log.segments().iter().map(|s| (s.base_offset, s.next_offset)).collect();
         assert_eq!(ends, [(0, 2), (2, 4), (4, 5)]);
@@ -293,10 +292,10 @@ mod tests {
     fn index_entries_are_the_same_in_one_flush_or_in_many() {
         let mut at_once = three_batches();
         let mut by_one = three_batches();
-        let whole = at_once.plan_flush(20);
+        let whole = at_once.plan_flush(20, SEGMENT_BYTES);
         let mut pieces = Vec::new();
         for limit in [10, 11, 20] {
-            let writes = by_one.plan_flush(limit);
+            let writes = by_one.plan_flush(limit, SEGMENT_BYTES);
             by_one.flushed(&writes);
             pieces.extend(writes.iter().flat_map(|write| write.index.to_vec()));
         }
