@@ -108,6 +108,38 @@ pub const CHECK_GOOD_FOR: Duration = Duration::from_secs(5);
 /// How long a bad produce-path check is believed.
 pub const CHECK_BAD_FOR: Duration = Duration::from_secs(1);
 
+// Router: consuming.
+
+/// How often offsets are committed.
+pub const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
+/// Unchanged offsets are committed again after so long: brokers forget, a week after the last
+/// commit, the offsets of a group without members.
+pub const COMMIT_RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long the broker may hold a fetch until there is something.
+pub const FETCH_WAIT: Duration = Duration::from_millis(FETCH_WAIT_MS.cast_unsigned() as u64);
+/// The same in milliseconds.
+pub const FETCH_WAIT_MS: i32 = 500;
+/// The most bytes in one fetch.
+pub const FETCH_BYTES_MAX: i32 = 1 << 20;
+/// The bytes in one fetch that every partition may have, however many there are.
+pub const FETCH_BYTES_MIN: i32 = 64 << 10;
+/// The bytes that the fetches of all partitions share.
+pub const FETCH_QUEUE_BYTES_MAX: i32 = 64 << 20;
+/// Fetches that wait for the handler; each partition holds one more.
+pub const FETCH_QUEUE_MAX: usize = 4;
+/// The most partitions that one consumer reads; each has a task and a connection.
+pub const PARTITIONS_CONSUMED_MAX: usize = 1_024;
+/// The largest answer accepted from a group's coordinator.
+pub const GROUP_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// How often a topic that does not exist yet is looked for.
+pub const TOPIC_WAIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a consumer that is asked to stop waits for its handler and its last commit.
+pub const CONSUMER_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the command that publishes one event may take.
+pub const COMMAND_DELIVERY_TIMEOUT: Duration = Duration::from_secs(9);
+/// How long the command that consumes tries to reach a broker.
+pub const COMMAND_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
 const _: () = assert!(RECORD_BYTES_MAX < PUBLISH_QUEUE_BYTES_MAX / 2);
 const _: () = assert!(PUBLISH_BATCH_BYTES_MAX < BROKER_MESSAGE_BYTES_MAX);
 

@@ -15,16 +15,18 @@ use rskafka::BackoffConfig;
 use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder, error::Error as KafkaError};
 
+use super::connection::LinkError;
+use super::raw_fetch::{self, Found};
 use super::sync::lock;
+use super::topic_partition::TopicPartition;
 use super::verdict::CallError;
-use crate::limits::{
-    BROKER_CALL_TIMEOUT, BROKER_MESSAGE_BYTES_MAX, CLIENT_FAILURES_MAX, TOPICS_REFRESH_PAUSE,
-};
+use crate::limits::{BROKER_CALL_TIMEOUT, CLIENT_FAILURES_MAX, TOPICS_REFRESH_PAUSE};
 
 /// A client of a cluster, with what is known of its topics.
 pub(super) struct Cluster {
     brokers: Vec<String>,
     client_id: Arc<str>,
+    message_bytes_max: usize,
     link: tokio::sync::Mutex<Link>,
     refreshed_at: tokio::sync::Mutex<Option<Instant>>,
     partitions: Mutex<HashMap<String, NonZeroU32>>,
@@ -39,10 +41,11 @@ struct Link {
 
 impl Cluster {
     /// Does not connect yet.
-    pub(super) fn new(brokers: Vec<String>, client_id: &str) -> Self {
+    pub(super) fn new(brokers: Vec<String>, client_id: &str, message_bytes_max: usize) -> Self {
         Self {
             brokers,
             client_id: Arc::from(client_id),
+            message_bytes_max,
             link: tokio::sync::Mutex::default(),
             refreshed_at: tokio::sync::Mutex::default(),
             partitions: Mutex::default(),
@@ -74,6 +77,11 @@ impl Cluster {
         let result = bounded(timeout, Box::pin(opening)).await;
         self.note(result.as_ref().err()).await;
         result
+    }
+
+    /// What is at an offset, as it is on the wire.
+    pub(super) async fn look(&self, id: &TopicPartition, offset: i64) -> Result<Found, LinkError> {
+        raw_fetch::look(&self.brokers, &self.client_id, id, offset, self.message_bytes_max).await
     }
 
     /// Looks at the cluster's topics, unless someone did a moment ago.
@@ -108,11 +116,11 @@ impl Cluster {
         if let Some((at, message)) = &link.last_failure
             && *at >= asked_at
         {
-            return Err(CallError::Recent(message.clone()));
+            return Err(CallError::Told(message.clone()));
         }
         let builder = ClientBuilder::new(self.brokers.clone())
             .client_id(Arc::clone(&self.client_id))
-            .max_message_size(BROKER_MESSAGE_BYTES_MAX)
+            .max_message_size(self.message_bytes_max)
             .backoff_config(no_repeats());
         // A little less than what the callers wait, so that it is this one that tells why.
         match bounded_kafka(BROKER_CALL_TIMEOUT.mul_f32(0.8), builder.build()).await {

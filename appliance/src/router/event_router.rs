@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pagi_protocol::{ErrorCode, PagiError, TopicName};
@@ -22,9 +22,12 @@ use super::metrics::Metrics;
 use super::queue::{Charge, Pending, Refused};
 use super::record::{OutgoingRecord, Receipt};
 use super::routes::Routes;
+use super::sync::now_ms;
 use crate::core::batcher::Waiting;
 use crate::core::retry::Patience;
-use crate::limits::{CHECK_BAD_FOR, CHECK_GOOD_FOR, CHECK_TIMEOUT, TOPICS_REFRESH_INTERVAL};
+use crate::limits::{
+    BROKER_MESSAGE_BYTES_MAX, CHECK_BAD_FOR, CHECK_GOOD_FOR, CHECK_TIMEOUT, TOPICS_REFRESH_INTERVAL,
+};
 
 /// The topic that [`PagiEventRouter::check`] writes to.
 pub const HEALTH_TOPIC: &str = "pagi.health";
@@ -53,7 +56,11 @@ impl PagiEventRouter {
     /// A router that has not connected yet. Never blocks.
     pub fn new(config: Config, registry: &mut Registry) -> Self {
         let metrics = Metrics::new(registry);
-        let cluster = Arc::new(Cluster::new(config.brokers.clone(), &config.client_id));
+        let cluster = Arc::new(Cluster::new(
+            config.brokers.clone(),
+            &config.client_id,
+            BROKER_MESSAGE_BYTES_MAX,
+        ));
         let budget_bytes = u32::try_from(config.queue_bytes_max).unwrap_or(u32::MAX);
         Self(Arc::new(Inner {
             patience: Patience::from_delivery_timeout(config.delivery_timeout),
@@ -251,9 +258,4 @@ async fn refresh(router: Weak<Inner>) {
 
 fn overloaded(why: &str) -> PagiError {
     PagiError::new(ErrorCode::Overloaded, format!("{why}; nothing was written, retry later"))
-}
-
-fn now_ms() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

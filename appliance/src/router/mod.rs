@@ -1,16 +1,34 @@
 //! Publishing to and consuming from any Kafka broker, through `rskafka`.
 mod cluster;
+pub mod commands;
 mod config;
+mod connection;
+pub mod consumer;
+mod consumer_config;
+mod consumer_loop;
+mod discovery;
+mod event;
 mod event_router;
+mod fetcher;
+mod group_client;
+pub mod handler;
+mod json_line;
+mod log_handler;
 mod lookup;
 mod metrics;
 mod queue;
+mod raw_fetch;
 mod record;
 mod routes;
 mod sender;
 mod sync;
+mod topic_partition;
 mod verdict;
 
 pub use config::Config;
+pub use consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom, Summary};
+pub use consumer_loop::{ConsumerLoop, start_consumer_loop};
+pub use event::Event;
 pub use event_router::{HEALTH_TOPIC, PagiEventRouter};
+pub use log_handler::LogHandler;
 pub use record::{OutgoingRecord, Receipt};

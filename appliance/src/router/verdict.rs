@@ -19,9 +19,9 @@ pub(super) enum CallError {
     /// No answer in time.
     #[error("no answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// Another task has just failed to connect.
+    /// Not called at all, for a reason that is known already.
     #[error("{0}")]
-    Recent(String),
+    Told(String),
 }
 
 impl CallError {
@@ -29,7 +29,25 @@ impl CallError {
     pub(super) fn code(&self) -> Option<ProtocolError> {
         match self {
             Self::Kafka(error) => code_of(error),
-            Self::Timeout(_) | Self::Recent(_) => None,
+            Self::Timeout(_) | Self::Told(_) => None,
+        }
+    }
+
+    /// Whether the broker answered a fetch, but `rskafka` cannot make sense of the answer.
+    pub(super) fn is_undecodable(&self) -> bool {
+        let Self::Kafka(error) = self else { return false };
+        match root(error) {
+            KafkaError::InvalidResponse(_)
+            | KafkaError::Request(
+                RequestError::ReadError(_)
+                | RequestError::ReadVersionedError(_)
+                | RequestError::TooMuchData { .. },
+            ) => true,
+            // A message over the size limit breaks the connection; its type is not public.
+            KafkaError::Request(RequestError::Poisoned(inner)) => {
+                inner.to_string().contains("Message too large")
+            }
+            _ => false,
         }
     }
 }
@@ -76,7 +94,7 @@ pub(super) fn before_sending(error: &CallError, what: &str) -> Verdict {
 /// The verdict on a produce request over a connection that was open.
 pub(super) fn after_sending(error: &CallError, what: &str) -> Verdict {
     let (next, code) = match error {
-        CallError::Recent(_) => (Next::Again, ErrorCode::BrokerUnavailable),
+        CallError::Told(_) => (Next::Again, ErrorCode::BrokerUnavailable),
         CallError::Timeout(_) => (Next::Unknown, ErrorCode::DeliveryUnknown),
         CallError::Kafka(kafka) => match root(kafka) {
             KafkaError::ServerError { protocol_error, .. } => classify(*protocol_error),

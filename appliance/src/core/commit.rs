@@ -1,0 +1,306 @@
+//! What may be committed: for each partition the offset below which everything is done.
+//!
+//! **Invariants.** The watermark never passes an event that is not done, so that a crash before
+//! a commit means redelivery, never a skip. It never goes back, except by [`Progress::restart`],
+//! and neither does what is committed. At most one commit is in flight.
+//!
+//! **References.** Kafka protocol guide, OffsetCommit: the committed offset is the next to read.
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// One partition: which events are out, and up to where all are done.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// Events handed out, by offset, and whether they are done; the first is never done.
+    out: VecDeque<(i64, bool)>,
+    /// Where the next event handed out may be at the earliest.
+    next: i64,
+}
+
+impl Progress {
+    /// Nothing is out; the first event will be at `start` or later.
+    #[must_use]
+    pub const fn new(start: i64) -> Self {
+        Self { out: VecDeque::new(), next: start }
+    }
+
+    /// The event at `offset` is being worked on. Offsets between it and the one before hold no
+    /// event. One that was handed out before is ignored, and told by `false`.
+    pub fn hand_out(&mut self, offset: i64) -> bool {
+        let fresh = offset >= self.next;
+        if fresh {
+            self.out.push_back((offset, false));
+            self.next = offset.saturating_add(1);
+        }
+        fresh
+    }
+
+    /// There is no event before `next` that was not handed out.
+    pub fn skip_to(&mut self, next: i64) {
+        self.next = self.next.max(next);
+    }
+
+    /// The event at `offset` is done.
+    pub fn complete(&mut self, offset: i64) {
+        if let Ok(at) = self.out.binary_search_by_key(&offset, |(offset, _)| *offset)
+            && let Some((_, done)) = self.out.get_mut(at)
+        {
+            *done = true;
+        }
+        while self.out.front().is_some_and(|(_, done)| *done) {
+            self.out.pop_front();
+        }
+    }
+
+    /// The offset below which everything is done: what may be committed.
+    #[must_use]
+    pub fn watermark(&self) -> i64 {
+        self.out.front().map_or(self.next, |(offset, _)| *offset)
+    }
+
+    /// Starts over at another place, because there is nothing at the old one.
+    pub fn restart(&mut self, start: i64) {
+        *self = Self::new(start);
+    }
+}
+
+/// The progress of all partitions, and what of it is committed.
+#[derive(Debug)]
+pub struct Ledger<P> {
+    interval: Duration,
+    /// Commits unchanged offsets too after so long, since groups forget what is not renewed.
+    renewal: Duration,
+    partitions: BTreeMap<P, Entry>,
+    in_flight: Option<Vec<(P, i64)>>,
+    due_at: Instant,
+    renew_at: Instant,
+}
+
+#[derive(Debug)]
+struct Entry {
+    progress: Progress,
+    committed: Option<i64>,
+}
+
+impl<P: Ord + Clone> Ledger<P> {
+    /// No partitions yet. The first commit may be due an interval after `now`.
+    #[must_use]
+    pub fn new(interval: Duration, renewal: Duration, now: Instant) -> Self {
+        Self {
+            interval,
+            renewal,
+            partitions: BTreeMap::new(),
+            in_flight: None,
+            due_at: now + interval,
+            renew_at: now + renewal,
+        }
+    }
+
+    /// Adds a partition that goes on at `start`. `committed` is what the group has for it.
+    pub fn add(&mut self, partition: P, start: i64, committed: Option<i64>) {
+        let entry = Entry { progress: Progress::new(start), committed };
+        self.partitions.insert(partition, entry);
+    }
+
+    /// The progress of a partition.
+    pub fn progress(&mut self, partition: &P) -> Option<&mut Progress> {
+        self.partitions.get_mut(partition).map(|entry| &mut entry.progress)
+    }
+
+    /// The watermark of a partition.
+    #[must_use]
+    pub fn watermark(&self, partition: &P) -> Option<i64> {
+        self.partitions.get(partition).map(|entry| entry.progress.watermark())
+    }
+
+    /// Moves a partition to another place, forwards or back, also for what is committed.
+    pub fn restart(&mut self, partition: &P, start: i64) {
+        if let Some(entry) = self.partitions.get_mut(partition) {
+            entry.progress.restart(start);
+            entry.committed = None;
+        }
+    }
+
+    /// When to ask [`Ledger::take`] again.
+    #[must_use]
+    pub const fn due_at(&self) -> Instant {
+        self.due_at
+    }
+
+    /// What to commit now, which is then in flight until [`Ledger::settle`]. Nothing if a commit
+    /// is in flight, if none is due and none is `forced`, or if nothing is new.
+    pub fn take(&mut self, now: Instant, forced: bool) -> Option<Vec<(P, i64)>> {
+        if self.in_flight.is_some() || (now < self.due_at && !forced) {
+            return None;
+        }
+        self.due_at = now + self.interval;
+        let renew = now >= self.renew_at;
+        let offsets: Vec<_> = self
+            .partitions
+            .iter()
+            .map(|(partition, entry)| (partition, entry.progress.watermark(), entry.committed))
+            .filter(|(_, watermark, committed)| renew || committed.is_none_or(|c| *watermark > c))
+            .map(|(partition, watermark, _)| (partition.clone(), watermark))
+            .collect();
+        if offsets.is_empty() {
+            return None;
+        }
+        if renew {
+            self.renew_at = now + self.renewal;
+        }
+        self.in_flight = Some(offsets.clone());
+        Some(offsets)
+    }
+
+    /// The commit in flight has ended; unless it was `stored`, its offsets are taken again.
+    pub fn settle(&mut self, stored: bool) {
+        for (partition, offset) in self.in_flight.take().unwrap_or_default() {
+            if let Some(entry) = self.partitions.get_mut(&partition)
+                && stored
+            {
+                entry.committed = Some(offset);
+            }
+        }
+    }
+
+    /// Whether everything that may be committed is.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.in_flight.is_none()
+            && self
+                .partitions
+                .values()
+                .all(|entry| entry.committed.is_some_and(|c| c >= entry.progress.watermark()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_watermark_waits_for_the_oldest_event_that_is_not_done() {
+        let mut progress = Progress::new(10);
+        for offset in [10, 12, 15] {
+            assert!(progress.hand_out(offset));
+        }
+        progress.complete(12);
+        assert_eq!(progress.watermark(), 10);
+        progress.complete(10);
+        assert_eq!(progress.watermark(), 15, "there is no event between 12 and 15");
+        progress.complete(15);
+        assert_eq!(progress.watermark(), 16);
+    }
+
+    #[test]
+    fn a_gap_at_the_end_is_stepped_over_only_behind_done_events() {
+        let mut progress = Progress::new(0);
+        progress.hand_out(0);
+        progress.skip_to(5);
+        assert_eq!(progress.watermark(), 0);
+        progress.complete(0);
+        assert_eq!(progress.watermark(), 5);
+    }
+
+    #[test]
+    fn an_event_is_handed_out_once() {
+        let mut progress = Progress::new(3);
+        assert!(!progress.hand_out(2));
+        assert!(progress.hand_out(3));
+        assert!(!progress.hand_out(3));
+    }
+
+    #[test]
+    fn one_commit_is_in_flight_and_a_lost_one_is_repeated() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(SECOND, 100 * SECOND, now);
+        ledger.add("a", 0, Some(0));
+        ledger.progress(&"a").unwrap().skip_to(7);
+        assert_eq!(ledger.take(now, false), None, "not due yet");
+        assert_eq!(ledger.take(now + SECOND, false), Some(vec![("a", 7)]));
+        assert_eq!(ledger.take(now + 9 * SECOND, true), None, "one is in flight");
+        ledger.settle(false);
+        assert_eq!(ledger.take(now + 9 * SECOND, false), Some(vec![("a", 7)]));
+        ledger.settle(true);
+        assert!(ledger.is_settled());
+        assert_eq!(ledger.take(now + 20 * SECOND, true), None, "nothing is new");
+        assert_eq!(ledger.take(now + 100 * SECOND, false), Some(vec![("a", 7)]), "renewed");
+    }
+
+    #[test]
+    fn a_partition_without_a_commit_gets_one() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(SECOND, 100 * SECOND, now);
+        ledger.add(1, 42, None);
+        assert!(!ledger.is_settled());
+        assert_eq!(ledger.take(now, true), Some(vec![(1, 42)]));
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        HandOut(u8),
+        Complete(prop::sample::Index),
+        SkipTo(u8),
+        Take,
+        Settle(bool),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => (1_u8..4).prop_map(Step::HandOut),
+            4 => any::<prop::sample::Index>().prop_map(Step::Complete),
+            1 => (0_u8..3).prop_map(Step::SkipTo),
+            2 => Just(Step::Take),
+            2 => any::<bool>().prop_map(Step::Settle),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_commit_never_passes_an_event_that_is_not_done(
+            steps in prop::collection::vec(step(), 0..300)
+        ) {
+            let now = Instant::now();
+            let mut ledger = Ledger::new(SECOND, 1_000_000 * SECOND, now);
+            ledger.add((), 0, None);
+            let (mut next, mut open, mut stored, mut in_flight) = (0_i64, Vec::new(), -1_i64, None);
+            for step in steps {
+                let progress = ledger.progress(&()).unwrap();
+                match step {
+                    Step::HandOut(gap) => {
+                        next += i64::from(gap);
+                        prop_assert!(progress.hand_out(next - 1));
+                        open.push(next - 1);
+                    }
+                    Step::Complete(index) if !open.is_empty() => {
+                        progress.complete(open.swap_remove(index.index(open.len())));
+                    }
+                    Step::Complete(_) => {}
+                    Step::SkipTo(gap) => {
+                        next += i64::from(gap);
+                        progress.skip_to(next);
+                    }
+                    Step::Take => if let Some(offsets) = ledger.take(now, true) {
+                        let (_, offset) = offsets[0];
+                        prop_assert!(in_flight.is_none());
+                        prop_assert!(offset > stored, "{offset} after {stored}");
+                        prop_assert!(open.iter().all(|open| *open >= offset));
+                        in_flight = Some(offset);
+                    },
+                    Step::Settle(ok) => {
+                        ledger.settle(ok);
+                        if let (true, Some(offset)) = (ok, in_flight.take()) {
+                            stored = offset;
+                        }
+                    }
+                }
+                let lowest = open.iter().min().copied().unwrap_or(next);
+                prop_assert_eq!(ledger.watermark(&()).unwrap(), lowest);
+            }
+        }
+    }
+}

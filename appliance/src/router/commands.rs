@@ -1,0 +1,270 @@
+//! The router's commands: publish one event to try things, and consume topics.
+use std::io::{Read, Write};
+
+use bytes::Bytes;
+use clap::Args;
+use pagi_protocol::http::PublishReceipt;
+use pagi_protocol::{ErrorCode, PagiBaseEvent, PagiError, TopicName};
+use prometheus_client::registry::Registry;
+
+use super::config::Config;
+use super::consumer;
+use super::consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom};
+use super::event_router::PagiEventRouter;
+use super::log_handler::LogHandler;
+use super::record::OutgoingRecord;
+use super::sync::now_ms;
+use crate::limits::{COMMAND_CONNECT_TIMEOUT, COMMAND_DELIVERY_TIMEOUT, RECORD_BYTES_MAX};
+use crate::shutdown::Shutdown;
+
+/// Publish one event, and print its receipt as a line of JSON.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  pagi-appliance router publish-test-event --topic twin.events --key twin-1
+  pagi-appliance router publish-test-event --topic twin.events --key twin-1 --data '{\"n\":1}'
+  pagi-appliance router publish-test-event --topic twin.events --data @event.json
+  date | jq -R . | pagi-appliance router publish-test-event --topic twin.events --data -
+
+The event travels in binary mode: the payload is the record's value, the attributes are its
+ce_* headers. Exit code 0 means that the broker has acknowledged it.")]
+pub struct PublishTestEvent {
+    /// The topic to publish to; most brokers create it if it is not there
+    #[arg(long)]
+    pub topic: String,
+
+    /// The key: events with one key keep their order. Without one, any partition will do
+    #[arg(long)]
+    pub key: Option<String>,
+
+    /// The payload as JSON: itself, @FILE, or - for standard input. Default: a sample
+    #[arg(long, value_name = "JSON|@FILE|-", allow_hyphen_values = true)]
+    pub data: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the words would become help text")]
+    pub brokers: Brokers,
+}
+
+/// Read topics, print each event as a line of JSON, and commit what was printed.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "\
+Examples:
+  pagi-appliance router start-consumer --topics twin.events
+  pagi-appliance router start-consumer --topics a,b --group my-group --from latest
+  pagi-appliance router start-consumer --topics a --exit-at-end | jq -r .payload
+
+Each line has topic, partition, offset, timestamp, key, headers and payload. Key and payload are
+strings with exactly the bytes of the record; what is not UTF-8 stands under key_base64 and
+payload_base64. The next start with the same group goes on where this one was committed: every
+event is printed at least once, and the last few again after a crash. A group is for one consumer
+at a time in this version.")]
+pub struct StartConsumer {
+    /// The topics to read, all partitions of each; those that do not exist yet are waited for
+    #[arg(long, value_delimiter = ',', required = true, value_name = "TOPIC,...")]
+    pub topics: Vec<String>,
+
+    /// The group under whose name the offsets are committed
+    #[arg(long, default_value = "pagi-router")]
+    pub group: String,
+
+    /// Where to start a partition for which the group has no offset
+    #[arg(long, value_enum, default_value_t)]
+    pub from: StartFrom,
+
+    /// Where to go on when the group's offset is not there (any more)
+    #[arg(long, value_enum, default_value_t)]
+    pub out_of_range: OutOfRange,
+
+    /// Stop after so many events
+    #[arg(long, value_name = "N")]
+    pub max_events: Option<u64>,
+
+    /// Stop when everything has been read that was there at the start
+    #[arg(long)]
+    pub exit_at_end: bool,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the words would become help text")]
+    pub brokers: Brokers,
+}
+
+/// Where the cluster is.
+#[derive(Debug, Clone, Args)]
+pub struct Brokers {
+    /// Where to find a broker; of several, any that answers will do
+    #[arg(
+        long,
+        env = "PAGI_BROKERS",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:9092",
+        value_name = "HOST:PORT,..."
+    )]
+    pub brokers: Vec<String>,
+}
+
+/// Publishes one event, and prints its receipt on standard output.
+///
+/// # Errors
+/// As [`PagiEventRouter::publish`], and [`ErrorCode::InvalidEvent`] when the data is not JSON.
+pub async fn publish_test_event(args: PublishTestEvent) -> Result<(), PagiError> {
+    let topic = TopicName::parse(&args.topic)?;
+    let mut event = PagiBaseEvent::sample();
+    if let Some(data) = &args.data {
+        event = event.with_data(json(data)?);
+    }
+    let message = event.to_kafka();
+    let record = OutgoingRecord {
+        key: args.key.map(Bytes::from),
+        value: message.value,
+        headers: message.headers,
+        timestamp_ms: now_ms(),
+    };
+    let config = Config {
+        brokers: args.brokers.brokers.clone(),
+        delivery_timeout: COMMAND_DELIVERY_TIMEOUT,
+        ..Config::default()
+    };
+    let router = PagiEventRouter::new(config, &mut Registry::default());
+    let receipt = router.publish(&topic, record).await.map_err(|e| args.brokers.explain(e))?;
+    let receipt = PublishReceipt {
+        id: event.id().to_owned(),
+        topic: receipt.topic.as_str().to_owned(),
+        partition: receipt.partition,
+        offset: receipt.offset,
+    };
+    let line = serde_json::to_string(&receipt).map_err(|error| io("print the receipt", &error))?;
+    writeln!(std::io::stdout(), "{line}").map_err(|error| io("print the receipt", &error))
+}
+
+/// Consumes until it is asked to stop, or until the end that was asked for.
+///
+/// # Errors
+/// As [`consumer::run`].
+pub async fn start_consumer(args: StartConsumer, shutdown: Shutdown) -> Result<(), PagiError> {
+    let topics = args.topics.iter().map(|topic| TopicName::parse(topic));
+    let topics = topics.collect::<Result<Vec<_>, _>>()?;
+    let config = ConsumerConfig {
+        from: args.from,
+        out_of_range: args.out_of_range,
+        events_max: args.max_events,
+        exit_at_end: args.exit_at_end,
+        connect_timeout: Some(COMMAND_CONNECT_TIMEOUT),
+        ..ConsumerConfig::new(args.brokers.brokers.clone(), args.group, topics)
+    };
+    let handler = LogHandler::stdout().map_err(|error| io("start", &error))?;
+    let summary = consumer::run(config, handler, shutdown).await;
+    let summary = summary.map_err(|error| args.brokers.explain(error))?;
+    let why = match summary.ended {
+        Ended::Requested => "asked to stop",
+        Ended::EventsMax => "read as many events as asked for",
+        Ended::AtEnd => "read to the end",
+        Ended::OutputClosed => "the output was closed",
+    };
+    tracing::info!(events = summary.events, why, "consumer ended, its offsets are committed");
+    Ok(())
+}
+
+impl Brokers {
+    /// Adds what to try, where a broker could not be reached.
+    fn explain(&self, error: PagiError) -> PagiError {
+        if error.code() != ErrorCode::BrokerUnavailable {
+            return error;
+        }
+        let detail = format!(
+            "{}. Is a broker running at {}? Start one with `pagi-appliance broker`, or say where \
+             one is with --brokers HOST:PORT",
+            error.detail(),
+            self.brokers.join(",")
+        );
+        PagiError::new(error.code(), detail)
+    }
+}
+
+/// The payload that `--data` means, which must be JSON.
+fn json(data: &str) -> Result<Bytes, PagiError> {
+    let bytes = match (data, data.strip_prefix('@')) {
+        ("-", _) => read(std::io::stdin(), "standard input")?,
+        (_, Some(path)) => {
+            let file = std::fs::File::open(path).map_err(|error| {
+                PagiError::new(ErrorCode::InvalidParameter, format!("cannot open {path}: {error}"))
+            })?;
+            read(file, path)?
+        }
+        (text, None) => text.as_bytes().to_vec(),
+    };
+    match serde_json::from_slice::<serde::de::IgnoredAny>(&bytes) {
+        Ok(_) => Ok(Bytes::from(bytes)),
+        Err(error) => {
+            let detail = format!("--data is not JSON: {error}");
+            Err(PagiError::new(ErrorCode::InvalidEvent, detail))
+        }
+    }
+}
+
+/// Reads no more than a byte above what a record may have.
+fn read(source: impl Read, name: &str) -> Result<Vec<u8>, PagiError> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(RECORD_BYTES_MAX).unwrap_or(u64::MAX);
+    let read = source.take(limit + 1).read_to_end(&mut bytes);
+    read.map_err(|error| {
+        PagiError::new(ErrorCode::InvalidParameter, format!("cannot read {name}: {error}"))
+    })?;
+    if bytes.len() > RECORD_BYTES_MAX {
+        let detail = format!("{name} has more than {RECORD_BYTES_MAX} bytes");
+        return Err(PagiError::new(ErrorCode::PayloadTooLarge, detail));
+    }
+    Ok(bytes)
+}
+
+fn io(what: &str, error: &dyn std::fmt::Display) -> PagiError {
+    PagiError::new(ErrorCode::Internal, format!("cannot {what}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    enum Cli {
+        PublishTestEvent(PublishTestEvent),
+        StartConsumer(StartConsumer),
+    }
+
+    #[test]
+    fn data_is_json_from_an_argument_or_a_file() {
+        assert_eq!(json("{\"a\":1}").unwrap(), "{\"a\":1}");
+        assert_eq!(json("{a}").unwrap_err().code(), ErrorCode::InvalidEvent);
+        assert_eq!(json("@/does/not/exist").unwrap_err().code(), ErrorCode::InvalidParameter);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[1, 2]").unwrap();
+        assert_eq!(json(&format!("@{}", file.path().display())).unwrap(), "[1, 2]");
+    }
+
+    #[test]
+    fn too_much_data_is_refused_while_reading() {
+        let endless = std::io::repeat(b'1');
+        assert_eq!(read(endless, "it").unwrap_err().code(), ErrorCode::PayloadTooLarge);
+    }
+
+    #[test]
+    fn arguments_have_the_defaults_that_the_help_tells() {
+        let Cli::StartConsumer(args) =
+            Cli::try_parse_from(["x", "start-consumer", "--topics", "a,b"]).unwrap()
+        else {
+            panic!("another command")
+        };
+        assert_eq!(args.topics, ["a", "b"]);
+        assert_eq!((args.group.as_str(), args.from), ("pagi-router", StartFrom::Earliest));
+        assert!(Cli::try_parse_from(["x", "start-consumer"]).is_err(), "no topics");
+        let Cli::PublishTestEvent(args) =
+            Cli::try_parse_from(["x", "publish-test-event", "--topic", "t", "--data", "-1"])
+                .unwrap()
+        else {
+            panic!("another command")
+        };
+        assert_eq!(args.data.as_deref(), Some("-1"));
+    }
+}

@@ -1,0 +1,89 @@
+//! A small Kafka connection of our own, for what `rskafka` does not speak: groups, and record
+//! batches as they are.
+//!
+//! **Invariants.** One request at a time. Every step has a timeout. A connection on which
+//! anything failed is not used again: it is taken by value, and only comes back with an answer.
+use std::time::Duration;
+
+use bytes::Bytes;
+use pagi_protocol::kafka::cursor::DecodeError;
+use pagi_protocol::kafka::exchange::{Message, decode_response, encode_request};
+use pagi_protocol::kafka::frame::{self, InvalidLength};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::limits::BROKER_CALL_TIMEOUT;
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    /// The connection could not be made, or broke.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// It took too long.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    /// The answer is too long.
+    #[error(transparent)]
+    Length(#[from] InvalidLength),
+    /// The answer makes no sense.
+    #[error("the answer makes no sense: {0}")]
+    Decode(#[from] DecodeError),
+    /// The answer is that to another request.
+    #[error("the answer is that to another request")]
+    Correlation,
+    /// The partition has no leader that is known.
+    #[error("the partition has no leader at the moment")]
+    NoLeader,
+}
+
+/// A connection to one broker.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: TcpStream,
+    client_id: String,
+    answer_bytes_max: usize,
+    correlation_id: i32,
+}
+
+impl Connection {
+    /// Connects to `host:port`.
+    pub(super) async fn open(
+        address: &str,
+        client_id: &str,
+        answer_bytes_max: usize,
+    ) -> Result<Self, LinkError> {
+        let connecting = timeout(BROKER_CALL_TIMEOUT, TcpStream::connect(address)).await;
+        let stream = connecting.map_err(|_| LinkError::Timeout(BROKER_CALL_TIMEOUT))??;
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, client_id: client_id.to_owned(), answer_bytes_max, correlation_id: 0 })
+    }
+
+    /// Sends a request in this version, and gives back its answer and the connection.
+    pub(super) async fn call<A: Message>(
+        mut self,
+        request: &impl Message,
+        version: i16,
+    ) -> Result<(A, Self), LinkError> {
+        self.correlation_id = self.correlation_id.wrapping_add(1);
+        let pieces = encode_request(request, version, self.correlation_id, &self.client_id)?;
+        let exchange = timeout(BROKER_CALL_TIMEOUT, self.exchange(pieces.concat())).await;
+        let answer = exchange.map_err(|_| LinkError::Timeout(BROKER_CALL_TIMEOUT))??;
+        let (correlation_id, answer) = decode_response(answer, version)?;
+        if correlation_id != self.correlation_id {
+            return Err(LinkError::Correlation);
+        }
+        Ok((answer, self))
+    }
+
+    async fn exchange(&mut self, request: Vec<u8>) -> Result<Bytes, LinkError> {
+        self.stream.write_all(&request).await?;
+        let mut prefix = [0; frame::PREFIX_BYTES];
+        self.stream.read_exact(&mut prefix).await?;
+        let length = frame::length(prefix, self.answer_bytes_max)?;
+        let mut answer = vec![0; length];
+        self.stream.read_exact(&mut answer).await?;
+        Ok(Bytes::from(answer))
+    }
+}

@@ -1,0 +1,115 @@
+//! What a consumer can be told, and what it tells at its end.
+use std::time::Duration;
+
+use pagi_protocol::{ErrorCode, PagiError, TopicName};
+
+use crate::limits;
+
+/// A consumer's configuration.
+#[derive(Debug, Clone)]
+pub struct ConsumerConfig {
+    /// Where to ask for the cluster, as `host:port`; any that answers will do.
+    pub brokers: Vec<String>,
+    /// How the client names itself to the broker.
+    pub client_id: String,
+    /// The group under whose name offsets are committed.
+    pub group_id: String,
+    /// What to read: all partitions of these.
+    pub topics: Vec<TopicName>,
+    /// Where to start a partition for which the group has no offset.
+    pub from: StartFrom,
+    /// Where to go on when the group's offset is not there (any more).
+    pub out_of_range: OutOfRange,
+    /// Stop after so many events.
+    pub events_max: Option<u64>,
+    /// Stop when every partition was read to the end that it had at the start.
+    pub exit_at_end: bool,
+    /// How often offsets are committed.
+    pub commit_interval: Duration,
+    /// How long the first contact with a broker may take; without it, it is tried for ever.
+    pub connect_timeout: Option<Duration>,
+    /// The largest message accepted from a broker, in bytes.
+    pub message_bytes_max: usize,
+}
+
+/// Where to start a partition for which the group has no offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum StartFrom {
+    /// With the oldest event there is.
+    #[default]
+    Earliest,
+    /// With the next event to come.
+    Latest,
+}
+
+/// Where to go on when the group's offset is not there (any more): the events were deleted, or
+/// the topic was made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum OutOfRange {
+    /// With the oldest event there is.
+    #[default]
+    Earliest,
+    /// With the next event to come.
+    Latest,
+    /// Nowhere: stop with an error.
+    Fail,
+}
+
+impl ConsumerConfig {
+    /// A configuration with defaults for all but these.
+    #[must_use]
+    pub fn new(brokers: Vec<String>, group_id: String, topics: Vec<TopicName>) -> Self {
+        Self {
+            brokers,
+            client_id: "pagi-router".to_owned(),
+            group_id,
+            topics,
+            from: StartFrom::default(),
+            out_of_range: OutOfRange::default(),
+            events_max: None,
+            exit_at_end: false,
+            commit_interval: limits::COMMIT_INTERVAL,
+            connect_timeout: None,
+            message_bytes_max: limits::BROKER_MESSAGE_BYTES_MAX,
+        }
+    }
+
+    /// Whether a consumer can run with it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidConfig`], saying what is missing.
+    pub fn validate(&self) -> Result<(), PagiError> {
+        let missing = if self.brokers.is_empty() {
+            "no broker is given; say where one is, as host:port"
+        } else if self.topics.is_empty() {
+            "no topic is given; name at least one"
+        } else if self.group_id.is_empty() {
+            "the group has no name; offsets are committed under it"
+        } else {
+            return Ok(());
+        };
+        Err(PagiError::new(ErrorCode::InvalidConfig, missing))
+    }
+}
+
+/// What a consumer did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// Events that are done, and committed.
+    pub events: u64,
+    /// Why it ended.
+    pub ended: Ended,
+}
+
+/// Why a consumer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to.
+    Requested,
+    /// It has handled as many events as it should.
+    EventsMax,
+    /// It has read everything that was there at the start.
+    AtEnd,
+    /// Nobody reads its output any more.
+    OutputClosed,
+}

@@ -1,0 +1,22 @@
+//! An event as it was read from a partition.
+use bytes::Bytes;
+use pagi_protocol::TopicName;
+
+/// An event read from a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The topic.
+    pub topic: TopicName,
+    /// The partition in it.
+    pub partition: i32,
+    /// The offset in the partition.
+    pub offset: i64,
+    /// Milliseconds since 1970-01-01T00:00:00Z, as the record says.
+    pub timestamp_ms: i64,
+    /// The key, byte for byte.
+    pub key: Option<Bytes>,
+    /// Names and values, in the order of the record; a value may be null.
+    pub headers: Vec<(String, Option<Bytes>)>,
+    /// The payload, byte for byte; none is a tombstone.
+    pub value: Option<Bytes>,
+}
