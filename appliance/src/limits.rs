@@ -3,6 +3,35 @@
 //! A limit that a user may change is the default of a configuration key; the others hold always.
 use std::time::Duration;
 
+// The broker.
+
+/// Bytes of one request. Kafka's default is 100 MiB; nothing that is taken needs as much.
+pub const FRAME_BYTES_MAX: usize = 8 << 20;
+/// Bytes of all requests in memory, of all connections together.
+pub const FRAME_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
+/// The unit in which those bytes are counted.
+pub const PERMIT_BYTES: usize = 1 << 10;
+/// Requests of one connection that wait for their answers.
+pub const REQUESTS_PER_CONNECTION_MAX: usize = 16;
+/// Kafka connections at a time.
+pub const KAFKA_CONNECTIONS_MAX: usize = 4_096;
+/// How long a connection may be silent between two requests, as Kafka.
+pub const KAFKA_IDLE_MAX: Duration = Duration::from_secs(600);
+/// How long a request may take to arrive, or a response to be read.
+pub const KAFKA_TRANSFER_MAX: Duration = Duration::from_secs(30);
+/// Bytes of the records in one response: a client that asks for more asks again.
+pub const FETCH_BYTES_MAX: usize = 4 << 20;
+/// How long a fetch may wait for records.
+pub const FETCH_WAIT_MAX: Duration = Duration::from_secs(60);
+/// The longest that a produce request may wait to be durable before it is answered as timed out.
+pub const PRODUCE_WAIT_MAX: Duration = Duration::from_secs(120);
+/// Bytes of one record batch, unless configured: Kafka's default of `max.message.bytes`.
+pub const MESSAGE_BYTES_MAX_DEFAULT: usize = (1 << 20) + 12;
+
+const _: () = assert!(MESSAGE_BYTES_MAX_DEFAULT <= BATCH_BYTES_MAX);
+const _: () = assert!(BATCH_BYTES_MAX < FRAME_BYTES_MAX);
+const _: () = assert!(FRAME_BYTES_MAX <= FRAME_BYTES_IN_FLIGHT_MAX);
+
 // The log.
 
 /// Producers whose sequences one partition remembers; beyond it the longest silent is forgotten.

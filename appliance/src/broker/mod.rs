@@ -1,2 +1,16 @@
 //! The embedded broker: the Kafka protocol on the durable log.
+//!
+//! A connection reads frames ([`connection`]), each is handed to its API ([`dispatch`], [`api`]),
+//! and the log answers when what was asked is durable ([`store`]).
+pub mod api;
+pub mod config;
+pub mod connection;
+pub mod context;
+pub mod dispatch;
+pub mod embedded;
+pub mod epoch;
+pub mod metrics;
 pub mod store;
+
+pub use config::{Config, ConfigError};
+pub use embedded::{PagiEmbeddedBroker, StartError};

@@ -3,8 +3,7 @@ use super::wire::Version;
 
 macro_rules! apis {
     ($($(#[$about:meta])* $name:ident = $key:literal,
-        $min:literal..=$max:literal, advertised from $advertised:literal,
-        flexible from $flexible:literal;)*) => {
+        $min:literal..=$max:literal, flexible from $flexible:literal;)*) => {
         /// An API of the Kafka protocol.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ApiKey {
@@ -17,7 +16,6 @@ macro_rules! apis {
             number: $key,
             min_version: $min,
             max_version: $max,
-            advertised_min_version: $advertised,
             flexible_from: $flexible,
         },)*];
 
@@ -31,7 +29,6 @@ macro_rules! apis {
                         number: $key,
                         min_version: $min,
                         max_version: $max,
-                        advertised_min_version: $advertised,
                         flexible_from: $flexible,
                     },)*
                 }
@@ -50,29 +47,29 @@ macro_rules! apis {
 }
 
 apis! {
-    /// Record batches to append. Versions below 3 (older record formats) are advertised but
-    /// refused: without them, librdkafka below 2.11.1 stops compressing.
-    Produce = 0, 3..=11, advertised from 0, flexible from 9;
+    /// Record batches to append. Versions below 3 carry older record formats and are to be
+    /// refused, but they must be in the table: without, librdkafka below 2.11.1 stops compressing.
+    Produce = 0, 0..=11, flexible from 9;
     /// Record batches from an offset on.
-    Fetch = 1, 4..=12, advertised from 4, flexible from 12;
+    Fetch = 1, 4..=12, flexible from 12;
     /// Offsets by time.
-    ListOffsets = 2, 1..=7, advertised from 1, flexible from 6;
+    ListOffsets = 2, 1..=7, flexible from 6;
     /// Brokers, topics, leaders.
-    Metadata = 3, 0..=12, advertised from 0, flexible from 9;
+    Metadata = 3, 0..=12, flexible from 9;
     /// A group's progress.
-    OffsetCommit = 8, 2..=9, advertised from 2, flexible from 8;
+    OffsetCommit = 8, 2..=9, flexible from 8;
     /// What a group committed.
-    OffsetFetch = 9, 1..=9, advertised from 1, flexible from 6;
+    OffsetFetch = 9, 1..=9, flexible from 6;
     /// Which broker keeps a group.
-    FindCoordinator = 10, 0..=6, advertised from 0, flexible from 3;
+    FindCoordinator = 10, 0..=6, flexible from 3;
     /// This table.
-    ApiVersions = 18, 0..=4, advertised from 0, flexible from 3;
+    ApiVersions = 18, 0..=4, flexible from 3;
     /// New topics.
-    CreateTopics = 19, 2..=7, advertised from 2, flexible from 5;
+    CreateTopics = 19, 2..=7, flexible from 5;
     /// Topics that go.
-    DeleteTopics = 20, 1..=6, advertised from 1, flexible from 4;
+    DeleteTopics = 20, 1..=6, flexible from 4;
     /// An id for an idempotent producer.
-    InitProducerId = 22, 0..=4, advertised from 0, flexible from 2;
+    InitProducerId = 22, 0..=4, flexible from 2;
 }
 
 /// A row of the table.
@@ -86,8 +83,6 @@ pub struct Api {
     pub min_version: i16,
     /// The highest version that is understood.
     pub max_version: i16,
-    /// The lowest version in the answer to `ApiVersions`.
-    pub advertised_min_version: i16,
     /// The first version with compact lengths and tagged fields (KIP-482).
     pub flexible_from: i16,
 }

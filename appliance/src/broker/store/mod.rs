@@ -16,8 +16,10 @@ use self::reader::{ReadError, Reader, Source};
 use self::sizes::Sizes;
 use self::threads::{Failure, Message, Threads};
 use self::view::{Partition, View};
-use self::writer::{Command, Outcomes, Submission};
+use self::writer::{Command, Done, Outcomes, Submission};
 use crate::core::log::ids::Salt;
+use crate::core::log::partition::Segment;
+use crate::core::log::state::Refusal;
 
 pub mod clock;
 pub mod files;
@@ -144,6 +146,28 @@ impl Store {
         }
     }
 
+    /// An offset before which no record of the partition is as new as `timestamp`: a good place
+    /// to begin to look for one.
+    ///
+    /// # Errors
+    /// [`ReadError::Ended`].
+    pub async fn start_of(
+        &self,
+        partition: &Arc<Partition>,
+        timestamp: i64,
+    ) -> Result<i64, ReadError> {
+        let (segment, behind) = {
+            let log = partition.log.lock();
+            let new_enough = |s: &&Segment| s.progress.max_timestamp >= timestamp;
+            let segment = log.segments().iter().find(new_enough).copied();
+            (segment, log.segments().last().map_or(log.log_start(), |last| last.next_offset))
+        };
+        let Some(segment) = segment else { return Ok(behind) };
+        let (reader, partition) = (self.reader.clone(), Arc::clone(partition));
+        let find = move || reader.start_of(&partition, &segment, timestamp);
+        tokio::task::spawn_blocking(find).await.map_err(|_| ReadError::Ended)
+    }
+
     /// What readers see.
     #[must_use]
     pub fn view(&self) -> &View {
@@ -173,7 +197,7 @@ fn identity() -> Identity {
 }
 
 /// What became of one command.
-pub type Outcome = Result<writer::Done, crate::core::log::state::Refusal>;
+pub type Outcome = Result<Done, Refusal>;
 
 /// The answer to a submission, to come.
 #[derive(Debug)]

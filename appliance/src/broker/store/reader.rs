@@ -105,18 +105,11 @@ impl Reader {
         }
     }
 
-    /// The batches of a segment from the first that may hold a record as new as `timestamp`.
-    /// Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub fn first_since(
-        &self,
-        partition: &Partition,
-        segment: &Segment,
-        timestamp: i64,
-    ) -> Result<Entry, ReadError> {
-        Ok(self.look_up(partition, segment, |entry| entry.max_timestamp_before < timestamp))
+    /// An offset of the segment before which no record is as new as `timestamp`. Blocks on the
+    /// disk.
+    #[must_use]
+    pub fn start_of(&self, partition: &Partition, segment: &Segment, timestamp: i64) -> i64 {
+        self.look_up(partition, segment, |entry| entry.max_timestamp_before < timestamp).offset
     }
 
     /// The last index entry that holds, or the segment's beginning. An index that cannot be read

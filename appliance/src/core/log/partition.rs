@@ -104,6 +104,13 @@ impl PartitionLog {
         self.high_watermark
     }
 
+    /// The largest timestamp of all records, if there is any.
+    #[must_use]
+    pub fn max_timestamp(&self) -> Option<i64> {
+        let segments = self.segments.iter().map(|segment| segment.progress.max_timestamp);
+        segments.chain(self.tail.iter().map(|batch| batch.max_timestamp)).max()
+    }
+
     /// The segments, oldest first.
     #[must_use]
     pub fn segments(&self) -> &[Segment] {
@@ -137,6 +144,15 @@ impl PartitionLog {
         }
         let index = self.segments.partition_point(|segment| segment.next_offset <= offset);
         self.segments.get(index).map_or(Place::Tail, |segment| Place::Segment(*segment))
+    }
+
+    /// The bytes from the batch that holds `offset` on; a little more when that is in a segment.
+    #[must_use]
+    pub fn bytes_since(&self, offset: i64) -> u64 {
+        let newer = self.segments.iter().rev().take_while(|segment| segment.next_offset > offset);
+        let tail = self.tail.iter().rev().take_while(|batch| batch.next_offset > offset);
+        newer.map(|segment| segment.log_bytes).sum::<u64>()
+            + tail.map(|batch| bytes_u64(batch.bytes.len())).sum::<u64>()
     }
 
     /// Batches of the tail from the one that holds `offset`: at least one, then as many as fit

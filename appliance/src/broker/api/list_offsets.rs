@@ -1,0 +1,101 @@
+//! `ListOffsets`: the first, the last, or the first as new as a timestamp.
+use std::sync::Arc;
+
+use pagi_protocol::kafka::error_code::KafkaCode;
+use pagi_protocol::kafka::messages::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopicResponse,
+};
+use pagi_protocol::kafka::record_batch::{batches, first_since};
+use tracing::error;
+
+use crate::broker::context::Context;
+use crate::broker::epoch::check_epoch;
+use crate::broker::store::reader::ReadError;
+use crate::broker::store::view::Partition;
+use crate::broker::store::writer::LEADER_EPOCH;
+use crate::limits::FETCH_BYTES_MAX;
+
+const LATEST: i64 = -1;
+const EARLIEST: i64 = -2;
+const OF_LARGEST_TIMESTAMP: i64 = -3;
+
+/// An offset and the timestamp of its record; -1 where there is none.
+type Found = (i64, i64);
+const NOTHING: Found = (-1, -1);
+
+/// Looks up each partition.
+pub async fn respond(context: &Context, request: ListOffsetsRequest) -> ListOffsetsResponse {
+    let mut response = ListOffsetsResponse::default();
+    for topic in request.topics {
+        let found = context.topic(&topic.name);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for wanted in topic.partitions {
+            let partition = found.as_ref().and_then(|t| t.partition(wanted.partition_index));
+            let found = look_up(context, partition, &wanted).await;
+            partitions.push(answer(wanted.partition_index, found));
+        }
+        response.topics.push(ListOffsetsTopicResponse { name: topic.name, partitions });
+    }
+    response
+}
+
+fn answer(partition_index: i32, found: Result<Found, KafkaCode>) -> ListOffsetsPartitionResponse {
+    let answer = ListOffsetsPartitionResponse { partition_index, ..Default::default() };
+    match found {
+        Ok((offset, timestamp)) => {
+            let leader_epoch = if offset < 0 { -1 } else { LEADER_EPOCH };
+            ListOffsetsPartitionResponse { timestamp, offset, leader_epoch, ..answer }
+        }
+        Err(code) => ListOffsetsPartitionResponse { error_code: code.number(), ..answer },
+    }
+}
+
+async fn look_up(
+    context: &Context,
+    partition: Option<&Arc<Partition>>,
+    wanted: &ListOffsetsPartition,
+) -> Result<Found, KafkaCode> {
+    let partition = partition.ok_or(KafkaCode::UnknownTopicOrPartition)?;
+    check_epoch(wanted.current_leader_epoch)?;
+    let (first, end, largest) = {
+        let log = partition.log.lock();
+        (log.log_start(), log.high_watermark(), log.max_timestamp())
+    };
+    let timestamp = match wanted.timestamp {
+        LATEST => return Ok((end, -1)),
+        EARLIEST => return Ok((first, -1)),
+        OF_LARGEST_TIMESTAMP => largest,
+        timestamp if timestamp >= 0 => Some(timestamp),
+        _ => return Err(KafkaCode::InvalidRequest),
+    };
+    let Some(timestamp) = timestamp else { return Ok(NOTHING) };
+    search(context, partition, timestamp).await.map_err(|error| {
+        error!(%error, partition = %partition.id, "records could not be read");
+        KafkaCode::KafkaStorageError
+    })
+}
+
+/// The first record as new as `timestamp`.
+async fn search(
+    context: &Context,
+    partition: &Arc<Partition>,
+    timestamp: i64,
+) -> Result<Found, ReadError> {
+    let mut offset = context.store.start_of(partition, timestamp).await?;
+    loop {
+        let read = context.store.read(partition, offset, FETCH_BYTES_MAX).await?;
+        if read.is_empty() {
+            return Ok(NOTHING);
+        }
+        for batch in read.into_iter().flat_map(batches) {
+            // What the log gives are whole, checked batches.
+            let Ok((header, batch)) = batch else { return Ok(NOTHING) };
+            // Records that cannot be understood are passed over: their producer made them so.
+            if let Ok(Some(found)) = first_since(&header, &batch, timestamp) {
+                return Ok(found);
+            }
+            offset = header.next_offset();
+        }
+    }
+}

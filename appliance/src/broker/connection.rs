@@ -1,0 +1,207 @@
+//! One client's connection: requests are read ahead, answers are written in their order.
+//!
+//! **Invariants.** Both halves run in one task. A request's bytes are counted from before it is
+//! read until the last use of them; a client that does not finish what it began is cut off.
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use pagi_protocol::kafka::cursor::DecodeError;
+use pagi_protocol::kafka::frame::{self, InvalidLength, PREFIX_BYTES};
+use rustix::net::sockopt::set_tcp_quickack;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::config::Endpoint;
+use super::context::Context;
+use super::dispatch::{Answer, NoAnswer, dispatch};
+use crate::limits::{
+    FRAME_BYTES_MAX, KAFKA_IDLE_MAX, KAFKA_TRANSFER_MAX, PERMIT_BYTES, REQUESTS_PER_CONNECTION_MAX,
+};
+
+/// Room for a request that is made before any of it came.
+const FIRST_READ_BYTES: usize = 64 << 10;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    /// The client closed it.
+    #[error("the client closed it")]
+    Closed,
+    /// The process stops.
+    #[error("the process stops")]
+    Stopped,
+    /// Nothing came for a long time, or a transfer did not end.
+    #[error("{0}")]
+    TimedOut(&'static str),
+    /// The socket failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// What came is not a Kafka request.
+    #[error(transparent)]
+    Length(#[from] InvalidLength),
+    /// What came is not a Kafka request.
+    #[error("a request cannot be read: {0}")]
+    Decode(#[from] DecodeError),
+    /// There is no answer that is sure to be right.
+    #[error("the log has ended")]
+    NoAnswer,
+}
+
+/// Serves a connection to its end.
+pub async fn serve(context: Arc<Context>, mut stream: TcpStream, peer: SocketAddr) {
+    context.metrics.connections.inc();
+    let end = match run(&context, &mut stream).await {
+        Err(end) => end,
+        Ok(never) => match never {},
+    };
+    context.metrics.connections.dec();
+    match end {
+        End::Length(_) | End::Decode(_) => {
+            context.metrics.refused_connections.inc();
+            warn!(%peer, reason = %end, "a Kafka connection was closed");
+        }
+        _ => debug!(%peer, reason = %end, "a Kafka connection ended"),
+    }
+}
+
+async fn run(
+    context: &Arc<Context>,
+    stream: &mut TcpStream,
+) -> Result<std::convert::Infallible, End> {
+    stream.set_nodelay(true)?;
+    let local = stream.local_addr()?;
+    let endpoint = context.advertised.clone().unwrap_or_else(|| Endpoint::from(local));
+    let endpoint = Arc::new(endpoint);
+    let (read, write) = stream.split();
+    let (answers, queue) = mpsc::channel(REQUESTS_PER_CONNECTION_MAX);
+    tokio::select! {
+        end = read_requests(context, &endpoint, read, answers) => end,
+        end = write_answers(write, queue) => end,
+    }
+}
+
+async fn read_requests(
+    context: &Arc<Context>,
+    endpoint: &Arc<Endpoint>,
+    mut read: ReadHalf<'_>,
+    answers: mpsc::Sender<Answer>,
+) -> Result<std::convert::Infallible, End> {
+    loop {
+        let bytes = tokio::select! {
+            next = timeout(KAFKA_IDLE_MAX, next_length(&mut read)) => {
+                next.map_err(|_| End::TimedOut("it was silent for too long"))??
+            }
+            () = context.shutdown.requested() => {
+                // What was read is still answered; the writing half ends when that is done.
+                drop(answers);
+                tokio::time::sleep(KAFKA_TRANSFER_MAX).await;
+                return Err(End::Stopped);
+            }
+        };
+        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&context.frame_permits).acquire_many_owned(permits).await;
+        let permit = permit.map_err(|_| End::Stopped)?;
+        let body = timeout(KAFKA_TRANSFER_MAX, read_body(&mut read, bytes));
+        let body = body.await.map_err(|_| End::TimedOut("a request did not arrive whole"))??;
+        quick_ack(&read);
+        let frame = Bytes::from_owner(Frame { body, _permit: permit });
+        let answer = dispatch(context, endpoint, frame).await?;
+        answers.send(answer).await.map_err(|_| End::Closed)?;
+    }
+}
+
+/// A request in memory; it is counted until the last slice of it is gone.
+struct Frame {
+    body: BytesMut,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+async fn next_length(read: &mut ReadHalf<'_>) -> Result<usize, End> {
+    let mut prefix = [0; PREFIX_BYTES];
+    match read.read_exact(&mut prefix).await {
+        Ok(_) => Ok(frame::length(prefix, FRAME_BYTES_MAX)?),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(End::Closed),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes room as bytes come, so that a length alone reserves little.
+async fn read_body(read: &mut ReadHalf<'_>, bytes: usize) -> Result<BytesMut, End> {
+    let mut body = BytesMut::with_capacity(bytes.min(FIRST_READ_BYTES));
+    let mut rest = read.take(bytes as u64);
+    while body.len() < bytes {
+        if body.len() == body.capacity() {
+            body.reserve(body.len().min(bytes - body.len()));
+        }
+        if rest.read_buf(&mut body).await? == 0 {
+            return Err(End::Closed);
+        }
+    }
+    Ok(body)
+}
+
+/// Some clients, rskafka among them, write a request in two pieces without `TCP_NODELAY`, and
+/// wait 40 ms for a delayed acknowledgement in between; the kernel forgets this after each read.
+fn quick_ack(read: &ReadHalf<'_>) {
+    // Without it the connection is slower, and as right.
+    let _ = set_tcp_quickack(read.as_ref(), true);
+}
+
+async fn write_answers(
+    mut write: WriteHalf<'_>,
+    mut queue: mpsc::Receiver<Answer>,
+) -> Result<std::convert::Infallible, End> {
+    while let Some(answer) = queue.recv().await {
+        let response = answer.await.map_err(|NoAnswer| End::NoAnswer)?;
+        if let Some(chunks) = response {
+            let written = timeout(KAFKA_TRANSFER_MAX, write_chunks(&mut write, chunks)).await;
+            written.map_err(|_| End::TimedOut("a response was not read"))??;
+        }
+    }
+    Err(End::Closed)
+}
+
+async fn write_chunks(write: &mut WriteHalf<'_>, chunks: Vec<Bytes>) -> io::Result<()> {
+    let mut chunks = Chunks(chunks.into());
+    write.write_all_buf(&mut chunks).await
+}
+
+/// Several chunks as one buffer, for vectored writes.
+struct Chunks(std::collections::VecDeque<Bytes>);
+
+impl bytes::Buf for Chunks {
+    fn remaining(&self) -> usize {
+        self.0.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0.front().map_or(&[], |chunk| chunk)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [io::IoSlice<'a>]) -> usize {
+        slices.iter_mut().zip(&self.0).map(|(slot, chunk)| *slot = io::IoSlice::new(chunk)).count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while let Some(front) = self.0.front_mut() {
+            if count < front.len() {
+                bytes::Buf::advance(front, count);
+                return;
+            }
+            count -= front.len();
+            self.0.pop_front();
+        }
+    }
+}

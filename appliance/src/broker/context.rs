@@ -1,0 +1,136 @@
+//! What every request can reach.
+use std::sync::Arc;
+
+use pagi_protocol::TopicName;
+use pagi_protocol::kafka::error_code::KafkaCode;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use uuid::Uuid;
+
+use super::config::{Config, Endpoint};
+use super::metrics::Metrics;
+use super::store::view::Topic;
+use super::store::writer::{Command, Done};
+use super::store::{Ended, Store};
+use crate::core::log::state::Refusal;
+use crate::limits::{FRAME_BYTES_IN_FLIGHT_MAX, PERMIT_BYTES};
+use crate::shutdown::Shutdown;
+
+/// The one broker's node id: positive, Java's admin client insists on it.
+pub const NODE_ID: i32 = 1;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Context {
+    /// The log.
+    pub store: Store,
+    /// The settings.
+    pub config: Config,
+    /// The configured advertised address.
+    pub advertised: Option<Endpoint>,
+    /// The bytes of all requests in memory, in units of [`PERMIT_BYTES`].
+    pub frame_permits: Arc<Semaphore>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Waiting requests are answered when this asks.
+    pub shutdown: Shutdown,
+    producer_ids: Mutex<std::ops::Range<i64>>,
+}
+
+impl Context {
+    /// A context with nothing under way.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        config: Config,
+        advertised: Option<Endpoint>,
+        metrics: Metrics,
+        shutdown: Shutdown,
+    ) -> Self {
+        let frame_permits = Arc::new(Semaphore::new(FRAME_BYTES_IN_FLIGHT_MAX / PERMIT_BYTES));
+        Self {
+            store,
+            config,
+            advertised,
+            frame_permits,
+            metrics,
+            shutdown,
+            producer_ids: Mutex::new(0..0),
+        }
+    }
+
+    /// The topic of this name.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> Option<Arc<Topic>> {
+        self.store.view().topic(name)
+    }
+
+    /// The topic with this id on the wire.
+    #[must_use]
+    pub fn topic_by_uuid(&self, uuid: [u8; 16]) -> Option<Arc<Topic>> {
+        self.store.view().topics().into_iter().find(|topic| topic.made.uuid == uuid)
+    }
+
+    /// Makes a topic; one that exists already is as good. It is durable when this returns.
+    ///
+    /// # Errors
+    /// The code to answer with.
+    pub async fn auto_create(&self, name: &TopicName) -> Result<Arc<Topic>, KafkaCode> {
+        match self.create_topic(name, self.config.default_partitions).await {
+            Ok(()) | Err(KafkaCode::TopicAlreadyExists) => {}
+            Err(code) => return Err(code),
+        }
+        self.topic(name.as_str()).ok_or(KafkaCode::UnknownTopicOrPartition)
+    }
+
+    /// Makes a topic. It is durable when this returns.
+    ///
+    /// # Errors
+    /// The code to answer with.
+    pub async fn create_topic(&self, name: &TopicName, partitions: u32) -> Result<(), KafkaCode> {
+        let uuid = Uuid::new_v4().into_bytes();
+        let command = Command::CreateTopic { name: name.clone(), partitions, uuid };
+        match self.store.execute(command).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(refusal)) => Err(code_of(refusal)),
+            Err(Ended) => Err(KafkaCode::KafkaStorageError),
+        }
+    }
+
+    /// A producer id that was never given before.
+    ///
+    /// # Errors
+    /// The code to answer with.
+    pub async fn next_producer_id(&self) -> Result<i64, KafkaCode> {
+        loop {
+            if let Some(id) = self.producer_ids.lock().next() {
+                return Ok(id);
+            }
+            match self.store.execute(Command::ReserveProducerIds).await {
+                Ok(Ok(Done::ProducerIds { first, end })) => {
+                    let mut ids = self.producer_ids.lock();
+                    // Another request may have reserved at the same time: its rest is passed over.
+                    *ids = first..end;
+                }
+                Ok(Err(refusal)) => return Err(code_of(refusal)),
+                _ => return Err(KafkaCode::KafkaStorageError),
+            }
+        }
+    }
+}
+
+/// How a refusal is told to a client.
+#[must_use]
+pub const fn code_of(refusal: Refusal) -> KafkaCode {
+    match refusal {
+        Refusal::UnknownPartition => KafkaCode::UnknownTopicOrPartition,
+        Refusal::TopicExists => KafkaCode::TopicAlreadyExists,
+        Refusal::PartitionCount => KafkaCode::InvalidPartitions,
+        Refusal::TooMany => KafkaCode::PolicyViolation,
+        Refusal::BatchTooLarge => KafkaCode::MessageTooLarge,
+        Refusal::OutOfOrderSequence => KafkaCode::OutOfOrderSequenceNumber,
+        Refusal::DuplicateSequence => KafkaCode::DuplicateSequenceNumber,
+        Refusal::ProducerFenced => KafkaCode::InvalidProducerEpoch,
+        Refusal::StorageFull => KafkaCode::KafkaStorageError,
+    }
+}

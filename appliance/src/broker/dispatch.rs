@@ -1,0 +1,133 @@
+//! From a frame to its answer.
+//!
+//! **Invariants.** Produce requests are handed to the log while they are read, in their order;
+//! everything else is done when its turn to be answered comes. An API or version that is not
+//! spoken gets an answer, not a closed connection.
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pagi_protocol::kafka::api::ApiKey;
+use pagi_protocol::kafka::cursor::{Cursor, DecodeError};
+use pagi_protocol::kafka::encoder::Encoder;
+use pagi_protocol::kafka::error_code::KafkaCode;
+use pagi_protocol::kafka::exchange::{
+    Message, Request, RequestHeader, decode_header, decode_request, encode_response,
+};
+use pagi_protocol::kafka::wire::Version;
+
+use super::api;
+use super::config::Endpoint;
+use super::context::Context;
+
+/// The chunks of a response; `None` when the client wants none.
+pub type Response = Option<Vec<Bytes>>;
+
+/// A response to come.
+pub type Answer = Pin<Box<dyn Future<Output = Result<Response, NoAnswer>> + Send>>;
+
+/// There is no answer that is sure to be right: the connection must be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoAnswer;
+
+/// Reads a frame and begins to answer it.
+///
+/// # Errors
+/// [`DecodeError`] when the frame makes no sense: there is no telling what follows it.
+pub async fn dispatch(
+    context: &Arc<Context>,
+    endpoint: &Arc<Endpoint>,
+    frame: Bytes,
+) -> Result<Answer, DecodeError> {
+    let mut cursor = Cursor::new(frame);
+    let header = decode_header(&mut cursor)?;
+    let (request, version) = match decode_request(&header, &mut cursor) {
+        Ok(decoded) => decoded,
+        Err(DecodeError::UnknownApi(_) | DecodeError::UnsupportedVersion(..)) => {
+            return Ok(Box::pin(std::future::ready(Ok(Some(refuse(&header))))));
+        }
+        Err(error) => return Err(error),
+    };
+    if let Some(api) = ApiKey::from_number(header.api_key) {
+        context.metrics.count(api);
+    }
+    let to = To { version, correlation_id: header.correlation_id };
+    let context = Arc::clone(context);
+    Ok(match request {
+        Request::Produce(request) => {
+            let submitted = api::produce::submit(&context, request, version.number).await;
+            Box::pin(async move {
+                let wanted = submitted.is_answered();
+                match submitted.respond(&context).await {
+                    Some(response) if wanted => Ok(to.encode(&response)),
+                    Some(_) => Ok(None),
+                    None => Err(NoAnswer),
+                }
+            })
+        }
+        request => {
+            let endpoint = Arc::clone(endpoint);
+            Box::pin(async move { Ok(answer(&context, &endpoint, request, to).await) })
+        }
+    })
+}
+
+/// Whom a response is for.
+#[derive(Clone, Copy)]
+struct To {
+    version: Version,
+    correlation_id: i32,
+}
+
+impl To {
+    fn encode<M: Message>(self, response: &M) -> Response {
+        Some(encode_response(response, self.version, self.correlation_id))
+    }
+}
+
+async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To) -> Response {
+    let version = to.version.number;
+    match request {
+        Request::Produce(_) => None,
+        Request::Fetch(request) => to.encode(&api::fetch::respond(context, request).await),
+        Request::ListOffsets(request) => {
+            to.encode(&api::list_offsets::respond(context, request).await)
+        }
+        Request::Metadata(request) => {
+            to.encode(&api::metadata::respond(context, endpoint, request, version).await)
+        }
+        Request::OffsetCommit(request) => {
+            to.encode(&api::offset_commit::respond(context, request).await)
+        }
+        Request::OffsetFetch(request) => {
+            to.encode(&api::offset_fetch::respond(context, request, version))
+        }
+        Request::FindCoordinator(request) => {
+            to.encode(&api::find_coordinator::respond(endpoint, request))
+        }
+        Request::ApiVersions(_) => to.encode(&api::api_versions::respond()),
+        Request::CreateTopics(request) => {
+            to.encode(&api::create_topics::respond(context, request).await)
+        }
+        Request::DeleteTopics(request) => {
+            to.encode(&api::delete_topics::respond(context, request).await)
+        }
+        Request::InitProducerId(request) => {
+            to.encode(&api::init_producer_id::respond(context, &request).await)
+        }
+    }
+}
+
+/// What can be said when the API or its version is not spoken. `ApiVersions` has a form for it
+/// (KIP-511); of the others only the error code can be told, for the layout is not known.
+fn refuse(header: &RequestHeader) -> Vec<Bytes> {
+    const FIRST: Version = Version { number: 0, flexible: false };
+    if ApiKey::from_number(header.api_key) == Some(ApiKey::ApiVersions) {
+        return encode_response(&api::api_versions::refuse(), FIRST, header.correlation_id);
+    }
+    let mut out = Encoder::framed();
+    out.put(&header.correlation_id.to_be_bytes());
+    out.put(&KafkaCode::UnsupportedVersion.number().to_be_bytes());
+    out.finish()
+}

@@ -1,0 +1,161 @@
+//! `PagiEmbeddedBroker`: the broker as a part of the process.
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry;
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+use tracing::{info, warn};
+
+use super::config::{Config, ConfigError};
+use super::connection::serve;
+use super::context::Context;
+use super::metrics::Metrics;
+use super::store::threads::Failure;
+use super::store::{Running, Store, StoreError};
+use crate::limits::KAFKA_CONNECTIONS_MAX;
+use crate::shutdown::{self, Shutdown, Trigger};
+
+/// Why the broker could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data folder cannot be used.
+    #[error("data folder {path}: {error}")]
+    Store {
+        /// The folder.
+        path: String,
+        /// Why not.
+        error: Box<StoreError>,
+    },
+    /// The listener cannot be used.
+    #[error("Kafka listener: {0}")]
+    Listener(#[from] io::Error),
+}
+
+/// A running broker: a durable log that speaks the Kafka protocol. Any Kafka client can use it.
+#[derive(Debug)]
+pub struct PagiEmbeddedBroker {
+    address: SocketAddr,
+    trigger: Trigger,
+    accepting: JoinHandle<()>,
+    running: Running,
+    failure: Failure,
+}
+
+impl PagiEmbeddedBroker {
+    /// Opens the log, recovering it where that is needed, and serves clients on `listener` in
+    /// tasks of the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub fn start(
+        config: Config,
+        listener: TcpListener,
+        registry: &mut Registry,
+    ) -> Result<Self, StartError> {
+        let advertised = config.validate()?;
+        let path = config.data_dir.clone();
+        let failed =
+            |error| StartError::Store { path: path.display().to_string(), error: Box::new(error) };
+        let (store, running) = Store::open(&path).map_err(failed)?;
+        let recovery = running.recovery;
+        if recovery.rounds > 0 || recovery.torn {
+            info!(
+                rounds = recovery.rounds,
+                bytes = recovery.bytes,
+                torn = recovery.torn,
+                "the log was recovered"
+            );
+        }
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let (trigger, shutdown) = shutdown::channel();
+        let metrics = Metrics::register(registry);
+        let context = Arc::new(Context::new(store, config, advertised, metrics, shutdown.clone()));
+        let accepting = tokio::spawn(accept(context, listener, shutdown));
+        let failure = running.failure.clone();
+        Ok(Self { address, trigger, accepting, running, failure })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the log cannot go on, and says why. The process must then end, with an error:
+    /// the next start recovers the log. Cancel-safe.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.clone();
+        match failure.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or_default(),
+            Err(_) => "the log's threads have ended".to_owned(),
+        }
+    }
+
+    /// Whether the log can go on.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.failure.borrow().is_none() && self.failure.has_changed().is_ok()
+    }
+
+    /// Answers what was asked, closes all connections and then the log.
+    pub async fn shutdown(self) {
+        self.trigger.request();
+        if self.accepting.await.is_err() {
+            warn!("the Kafka listener ended in a panic");
+        }
+        let running = self.running;
+        if tokio::task::spawn_blocking(move || running.close()).await.is_err() {
+            warn!("the log did not close");
+        }
+    }
+}
+
+async fn accept(context: Arc<Context>, listener: tokio::net::TcpListener, shutdown: Shutdown) {
+    let permits = Arc::new(Semaphore::new(KAFKA_CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let accepted = tokio::select! {
+            accepted = next(&listener, &permits) => accepted,
+            () = shutdown.requested() => break,
+        };
+        match accepted {
+            Ok((stream, peer, permit)) => {
+                let context = Arc::clone(&context);
+                connections.spawn(async move {
+                    serve(context, stream, peer).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: connections that end give some back.
+                warn!(%error, "a Kafka connection could not be accepted");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+type Accepted = (tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+/// The next connection, when there is room for one more.
+async fn next(
+    listener: &tokio::net::TcpListener,
+    permits: &Arc<Semaphore>,
+) -> io::Result<Accepted> {
+    let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, permit))
+}

@@ -1,0 +1,68 @@
+//! What the broker counts.
+use pagi_protocol::kafka::api::ApiKey;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The broker's metrics. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    /// Open connections.
+    pub connections: Gauge,
+    /// Connections that were closed because of what they sent.
+    pub refused_connections: Counter,
+    requests: Family<ApiLabel, Counter>,
+    /// Bytes of record batches that were acknowledged.
+    pub produced_bytes: Counter,
+    /// Records that were acknowledged.
+    pub produced_records: Counter,
+    /// Bytes of record batches that were given to consumers.
+    pub fetched_bytes: Counter,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ApiLabel {
+    api: String,
+}
+
+impl Metrics {
+    /// Makes the metrics known to `registry`.
+    #[must_use]
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "pagi_broker_connections",
+            "Open Kafka connections",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "pagi_broker_refused_connections",
+            "Kafka connections closed because of what they sent",
+            metrics.refused_connections.clone(),
+        );
+        registry.register("pagi_broker_requests", "Kafka requests", metrics.requests.clone());
+        registry.register(
+            "pagi_broker_produced_bytes",
+            "Bytes of record batches acknowledged as durable",
+            metrics.produced_bytes.clone(),
+        );
+        registry.register(
+            "pagi_broker_produced_records",
+            "Records acknowledged as durable",
+            metrics.produced_records.clone(),
+        );
+        registry.register(
+            "pagi_broker_fetched_bytes",
+            "Bytes of record batches given to consumers",
+            metrics.fetched_bytes.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a request.
+    pub fn count(&self, api: ApiKey) {
+        self.requests.get_or_create(&ApiLabel { api: format!("{api:?}") }).inc();
+    }
+}
