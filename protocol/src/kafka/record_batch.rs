@@ -180,12 +180,6 @@ impl BatchHeader {
         self.attributes & 0b1000 != 0
     }
 
-    /// Whether the broker set the timestamp: it is then the same for all records.
-    #[must_use]
-    pub const fn has_append_time(&self) -> bool {
-        self.attributes & 0b1000 != 0
-    }
-
     /// Whether the batch is part of a transaction.
     #[must_use]
     pub const fn is_transactional(&self) -> bool {
@@ -213,37 +207,6 @@ pub fn assign(batch: &mut [u8], base_offset: i64, leader_epoch: i32) {
     if let Some(field) = batch.get_mut(LENGTH_END..MAGIC_AT) {
         field.copy_from_slice(&leader_epoch.to_be_bytes());
     }
-}
-
-/// The first record of `batch` that is as new as `timestamp`: its offset and timestamp. Records
-/// that are compressed are not looked into: the batch as a whole is the answer then.
-///
-/// # Errors
-/// [`DecodeError`] when the records make no sense.
-pub fn first_since(
-    header: &BatchHeader,
-    batch: &Bytes,
-    timestamp: i64,
-) -> Result<Option<(i64, i64)>, DecodeError> {
-    if header.max_timestamp < timestamp {
-        return Ok(None);
-    }
-    if header.is_compressed() || header.has_append_time() {
-        return Ok(Some((header.base_offset, header.max_timestamp)));
-    }
-    let mut records = Cursor::new(batch.slice(BATCH_HEADER_BYTES.min(batch.len())..));
-    for _ in 0..header.records {
-        let length = records.varlong()?;
-        let length = usize::try_from(length).map_err(|_| DecodeError::Length(length))?;
-        let mut record = Cursor::new(records.take(length)?);
-        let [_attributes] = record.array()?;
-        let found = header.base_timestamp.saturating_add(record.varlong()?);
-        let offset = header.base_offset.saturating_add(record.varlong()?);
-        if found >= timestamp {
-            return Ok(Some((offset, found)));
-        }
-    }
-    Ok(None)
 }
 
 /// The whole batches in `bytes`, one after the other. An error is the last item.

@@ -1,12 +1,14 @@
 //! `ListOffsets`: the first, the last, or the first as new as a timestamp.
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
 };
-use pagi_protocol::kafka::record_batch::{batches, first_since};
+use pagi_protocol::kafka::record::Records;
+use pagi_protocol::kafka::record_batch::{BatchHeader, batches};
 use tracing::error;
 
 use crate::broker::context::Context;
@@ -91,11 +93,27 @@ async fn search(
         for batch in read.into_iter().flat_map(batches) {
             // What the log gives are whole, checked batches.
             let Ok((header, batch)) = batch else { return Ok(NOTHING) };
-            // Records that cannot be understood are passed over: their producer made them so.
-            if let Ok(Some(found)) = first_since(&header, &batch, timestamp) {
+            if let Some(found) = first_since(&header, &batch, timestamp) {
                 return Ok(found);
             }
             offset = header.next_offset();
         }
     }
+}
+
+/// The first record of a batch as new as `timestamp`. Records that are compressed are not looked
+/// into: the batch as a whole is the answer then. Records that cannot be understood are passed
+/// over: their producer made them so.
+fn first_since(header: &BatchHeader, batch: &Bytes, timestamp: i64) -> Option<Found> {
+    if header.max_timestamp < timestamp {
+        return None;
+    }
+    if header.is_compressed() || header.has_append_time() {
+        return Some((header.base_offset, header.max_timestamp));
+    }
+    Records::of_batch(batch)
+        .ok()?
+        .map_while(Result::ok)
+        .find(|(_, record)| record.timestamp_ms >= timestamp)
+        .map(|(offset, record)| (offset, record.timestamp_ms))
 }
