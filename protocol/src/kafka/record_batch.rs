@@ -7,8 +7,6 @@
 //! **References.** Kafka protocol guide, "Record batch"; KIP-98.
 use bytes::{BufMut, Bytes};
 
-use super::cursor::{Cursor, DecodeError};
-
 /// The bytes of a batch's header; the records follow.
 pub const BATCH_HEADER_BYTES: usize = 61;
 
