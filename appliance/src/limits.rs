@@ -20,7 +20,7 @@ pub const KAFKA_IDLE_MAX: Duration = Duration::from_secs(600);
 /// How long a request may take to arrive, or a response to be read.
 pub const KAFKA_TRANSFER_MAX: Duration = Duration::from_secs(30);
 /// Bytes of the records in one response: a client that asks for more asks again.
-pub const FETCH_BYTES_MAX: usize = 4 << 20;
+pub const FETCH_RESPONSE_BYTES_MAX: usize = 4 << 20;
 /// How long a fetch may wait for records.
 pub const FETCH_WAIT_MAX: Duration = Duration::from_secs(60);
 /// The longest that a produce request may wait to be durable before it is answered as timed out.

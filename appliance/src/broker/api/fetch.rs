@@ -17,7 +17,7 @@ use crate::broker::context::Context;
 use crate::broker::epoch::check_epoch;
 use crate::broker::store::reader::ReadError;
 use crate::broker::store::view::{Partition, Waiter};
-use crate::limits::{FETCH_BYTES_MAX, FETCH_WAIT_MAX};
+use crate::limits::{FETCH_RESPONSE_BYTES_MAX, FETCH_WAIT_MAX};
 
 /// One partition of the request.
 struct Wanted {
@@ -32,10 +32,11 @@ pub async fn respond(context: &Context, request: FetchRequest) -> FetchResponse 
         return FetchResponse { error_code, ..FetchResponse::default() };
     }
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
-    let bytes_min = u64::try_from(request.min_bytes).unwrap_or(0).min(FETCH_BYTES_MAX as u64);
+    let bytes_min =
+        u64::try_from(request.min_bytes).unwrap_or(0).min(FETCH_RESPONSE_BYTES_MAX as u64);
     let topics = find(context, &request);
     wait_for(context, &topics, bytes_min, wait.min(FETCH_WAIT_MAX)).await;
-    let mut left = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_BYTES_MAX);
+    let mut left = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_RESPONSE_BYTES_MAX);
     let mut empty = true;
     let mut response = FetchResponse::default();
     for (topic, wanted) in topics {

@@ -16,7 +16,7 @@ use crate::broker::epoch::check_epoch;
 use crate::broker::store::reader::ReadError;
 use crate::broker::store::view::Partition;
 use crate::broker::store::writer::LEADER_EPOCH;
-use crate::limits::FETCH_BYTES_MAX;
+use crate::limits::FETCH_RESPONSE_BYTES_MAX;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -86,7 +86,7 @@ async fn search(
 ) -> Result<Found, ReadError> {
     let mut offset = context.store.start_of(partition, timestamp).await?;
     loop {
-        let read = context.store.read(partition, offset, FETCH_BYTES_MAX).await?;
+        let read = context.store.read(partition, offset, FETCH_RESPONSE_BYTES_MAX).await?;
         if read.is_empty() {
             return Ok(NOTHING);
         }
