@@ -154,3 +154,56 @@ fn put_nullable(out: &mut Encoder, bytes: Option<&Bytes>) {
 fn wire_length(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(value_bytes: usize) -> Record {
+        Record { value: Some(vec![0; value_bytes].into()), ..Record::default() }
+    }
+
+    #[test]
+    fn a_record_that_does_not_fit_leaves_the_batch_as_it_was() {
+        let mut builder = BatchBuilder::new(200);
+        builder.push(&record(50)).unwrap();
+        let bytes = builder.bytes();
+        let full = builder.push(&record(100)).unwrap_err();
+        assert_eq!(full.left, 200 - bytes);
+        assert_eq!(builder.bytes(), bytes);
+
+        // What is said to be left can be used, to the last byte.
+        let overhead = full.record_bytes - 100;
+        builder.push(&record(full.left - overhead)).unwrap();
+        let batch = builder.finish(Producer::NONE).unwrap();
+        assert_eq!(batch.len(), 200);
+        let header = BatchHeader::parse(&batch).unwrap();
+        assert_eq!((header.records, header.validate(&batch)), (2, Ok(())));
+    }
+
+    #[test]
+    fn a_batch_without_room_for_its_header_takes_nothing() {
+        for bytes_max in [0, BATCH_HEADER_BYTES] {
+            let full = BatchBuilder::new(bytes_max).push(&record(0)).unwrap_err();
+            assert_eq!(full.left, 0);
+        }
+    }
+
+    #[test]
+    fn a_batch_without_records_is_not_built() {
+        assert_eq!(BatchBuilder::new(1000).finish(Producer::NONE), None);
+    }
+
+    #[test]
+    fn a_batch_says_who_wrote_it_and_when() {
+        let mut builder = BatchBuilder::new(1000);
+        for timestamp_ms in [-70, 90, 80] {
+            builder.push(&Record { timestamp_ms, ..Record::default() }).unwrap();
+        }
+        let producer = Producer { id: 7, epoch: 3, base_sequence: 11 };
+        let header = BatchHeader::parse(&builder.finish(producer).unwrap()).unwrap();
+        assert_eq!((header.base_timestamp, header.max_timestamp), (-70, 90));
+        assert_eq!((header.producer_id, header.producer_epoch, header.base_sequence), (7, 3, 11));
+        assert_eq!((header.base_offset, header.next_offset(), header.leader_epoch), (0, 3, -1));
+    }
+}

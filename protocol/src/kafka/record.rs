@@ -179,3 +179,181 @@ fn nullable(cursor: &mut Cursor) -> Result<Option<Bytes>, DecodeError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::batch_builder::{BatchBuilder, Producer};
+    use crate::kafka::encoder::Encoder;
+
+    const HUGE: i64 = i32::MAX as i64;
+
+    /// A batch at offset 5 with these attributes and counts, whose body is what `write` writes.
+    fn batch(attributes: i16, records: i32, write: impl FnOnce(&mut Encoder)) -> Bytes {
+        let mut builder = BatchBuilder::new(1000);
+        builder.push(&Record { timestamp_ms: 1000, ..Record::default() }).unwrap();
+        let built = builder.finish(Producer::NONE).unwrap();
+        let mut header = BatchHeader::parse(&built).unwrap();
+        header.base_offset = 5;
+        header.attributes = attributes;
+        header.records = records;
+        header.last_offset_delta = records.saturating_sub(1);
+        header.max_timestamp = 9000;
+        let mut body = Encoder::default();
+        write(&mut body);
+        let mut batch = [&built[..BATCH_HEADER_BYTES], &body.into_bytes()[..]].concat();
+        header.write(&mut batch);
+        batch.into()
+    }
+
+    /// A record whose fields behind the attributes are these variable-length integers.
+    fn record(out: &mut Encoder, fields: &[i64]) {
+        let mut record = Encoder::default();
+        record.put(&[0]);
+        fields.iter().for_each(|field| record.put_varlong(*field));
+        let record = record.into_bytes();
+        out.put_varlong(i64::try_from(record.len()).unwrap());
+        out.put(&record);
+    }
+
+    fn first(batch: &Bytes) -> Result<(i64, Record), RecordError> {
+        Records::of_batch(batch)?.next().unwrap()
+    }
+
+    /// The error of a batch with one record with these fields.
+    fn error_of(fields: &[i64]) -> RecordError {
+        first(&batch(0, 1, |out| record(out, fields))).unwrap_err()
+    }
+
+    #[test]
+    fn headers_keep_their_order_their_duplicates_and_their_nulls() {
+        let header = |key: &str, value: Option<&'static str>| Header {
+            key: key.to_owned(),
+            value: value.map(Bytes::from),
+        };
+        let headers = vec![
+            header("b", Some("1")),
+            header("a", None),
+            header("b", Some("2")),
+            header("", Some("")),
+        ];
+        let record = Record { headers: headers.clone(), ..Record::default() };
+        let mut builder = BatchBuilder::new(1000);
+        builder.push(&record).unwrap();
+        let batch = builder.finish(Producer::NONE).unwrap();
+        assert_eq!(first(&batch).unwrap().1.headers, headers);
+    }
+
+    #[test]
+    fn keys_and_values_share_the_memory_of_the_batch() {
+        let mut builder = BatchBuilder::new(1000);
+        let value = Some(Bytes::from_static(b"value"));
+        builder.push(&Record { value, ..Record::default() }).unwrap();
+        let batch = builder.finish(Producer::NONE).unwrap();
+        let read = first(&batch).unwrap().1.value.unwrap();
+        assert!(batch.as_ptr_range().contains(&read.as_ptr()));
+    }
+
+    #[test]
+    fn the_time_of_a_record_is_its_own_unless_the_broker_sets_it() {
+        let body = |out: &mut Encoder| record(out, &[-30, 0, -1, -1, 0]);
+        let time = |attributes| first(&batch(attributes, 1, body)).unwrap().1.timestamp_ms;
+        assert_eq!(time(0), 970);
+        assert_eq!(time(0b1000), 9000);
+    }
+
+    #[test]
+    fn a_compacted_batch_may_lack_records() {
+        let mut batch = batch(0, 2, |out| {
+            record(out, &[0, 3, -1, -1, 0]);
+            record(out, &[0, 8, -1, -1, 0]);
+        })
+        .to_vec();
+        batch[26] = 9;
+        let offsets: Vec<_> =
+            Records::of_batch(&batch.into()).unwrap().map(|item| item.unwrap().0).collect();
+        assert_eq!(offsets, [8, 13]);
+    }
+
+    #[test]
+    fn a_header_key_that_is_not_utf8_does_not_hide_the_record() {
+        let batch = batch(0, 1, |out| {
+            let fields = [0, 0, 0, 1, 1, 2, 2, 0xff, 1];
+            out.put_varlong(9);
+            out.put(&fields);
+        });
+        assert_eq!(first(&batch).unwrap().1.headers[0].key, "\u{fffd}");
+    }
+
+    #[test]
+    fn counts_and_lengths_beyond_the_bytes_are_errors() {
+        let number = 0;
+        let short = |needed: usize, left: usize| RecordError::Field {
+            number,
+            error: DecodeError::Short { needed, left },
+        };
+        let bytes = |length: i64| usize::try_from(length).unwrap();
+        let huge = bytes(HUGE);
+        assert_eq!(error_of(&[0, 0, HUGE]), short(huge, 0));
+        assert_eq!(error_of(&[0, 0, -1, HUGE]), short(huge, 0));
+        assert_eq!(error_of(&[0, 0, -1, -1, HUGE]), short(2 * huge, 0));
+        assert_eq!(error_of(&[0, 0, -1, -1, 1, HUGE, 0]), short(huge, 1));
+        assert_eq!(error_of(&[0, 0, i64::MAX]), short(bytes(i64::MAX), 0));
+        let long = batch(0, 1, |out| out.put_varlong(HUGE));
+        assert_eq!(first(&long), Err(short(huge, 0)));
+        let many = batch(0, i32::MAX, |out| record(out, &[0, 0, -1, -1, 0]));
+        let items: Vec<_> = Records::of_batch(&many).unwrap().collect();
+        assert_eq!(items.len(), 2);
+        assert!(items[0].is_ok() && items[1].is_err());
+    }
+
+    #[test]
+    fn lengths_below_null_are_errors() {
+        for fields in [&[0, 0, -2][..], &[0, 0, -1, -2], &[0, 0, -1, -1, -1]] {
+            let length = *fields.last().unwrap();
+            let error = DecodeError::Length(length);
+            assert_eq!(error_of(fields), RecordError::Field { number: 0, error });
+        }
+        let null_key = RecordError::Field { number: 0, error: DecodeError::Null };
+        assert_eq!(error_of(&[0, 0, -1, -1, 1, -1, -1]), null_key);
+    }
+
+    #[test]
+    fn an_offset_outside_the_batch_is_an_error() {
+        for offset_delta in [-1, 1, i64::MAX] {
+            let error = RecordError::OffsetDelta { number: 0, offset_delta };
+            assert_eq!(error_of(&[0, offset_delta, -1, -1, 0]), error);
+        }
+    }
+
+    #[test]
+    fn bytes_that_belong_to_nothing_are_errors() {
+        let excess = RecordError::Excess { number: 0, bytes: 1 };
+        assert_eq!(error_of(&[0, 0, -1, -1, 0, 7]), excess);
+        let behind = batch(0, 1, |out| {
+            record(out, &[0, 0, -1, -1, 0]);
+            out.put(&[7]);
+        });
+        assert_eq!(first(&behind), Err(excess));
+    }
+
+    #[test]
+    fn an_error_is_the_last_item() {
+        let batch = batch(0, 3, |out| {
+            record(out, &[0, 0, -1, -1, 0]);
+            record(out, &[0, 1, -2]);
+            record(out, &[0, 2, -1, -1, 0]);
+        });
+        let items: Vec<_> = Records::of_batch(&batch).unwrap().collect();
+        assert_eq!(items.len(), 2);
+        assert_eq!(items[1], Err(RecordError::Field { number: 1, error: DecodeError::Length(-2) }));
+    }
+
+    #[test]
+    fn a_batch_that_cannot_be_read_is_told_from_one_that_is_wrong() {
+        let compressed = batch(0b100, 1, |_| ());
+        assert_eq!(Records::of_batch(&compressed).err(), Some(RecordError::Compressed(4)));
+        let negative = batch(0, -1, |_| ());
+        assert_eq!(Records::of_batch(&negative).err(), Some(RecordError::Count(-1)));
+    }
+}

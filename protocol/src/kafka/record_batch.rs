@@ -227,3 +227,121 @@ pub fn batches(bytes: Bytes) -> impl Iterator<Item = Result<(BatchHeader, Bytes)
         Some(next)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each field has a value of its own; the CRC is written from the bytes.
+    const HEADER: BatchHeader = BatchHeader {
+        base_offset: 41,
+        total_bytes: BATCH_HEADER_BYTES + 5,
+        leader_epoch: 2,
+        crc: 0,
+        attributes: 0b1_0000,
+        last_offset_delta: 2,
+        base_timestamp: 1_700_000_000_000,
+        max_timestamp: 1_700_000_000_100,
+        producer_id: 9000,
+        producer_epoch: 1,
+        base_sequence: 77,
+        records: 3,
+    };
+
+    /// The batch of a header: its records are opaque.
+    fn batch(header: &BatchHeader) -> Vec<u8> {
+        let mut batch = vec![0xa5; BATCH_HEADER_BYTES + 5];
+        header.write(&mut batch);
+        batch
+    }
+
+    fn check(batch: &[u8]) -> Result<(), BatchError> {
+        BatchHeader::parse(batch)?.validate(batch)
+    }
+
+    #[test]
+    fn a_header_is_read_as_it_is_written() {
+        let batch = batch(&HEADER);
+        let header = BatchHeader::parse(&batch).unwrap();
+        assert_eq!(header, BatchHeader { crc: header.crc, ..HEADER });
+        assert_eq!(header.crc, crc32c::crc32c(&batch[21..]));
+        assert_eq!(header.next_offset(), 44);
+        assert!(header.is_transactional() && !header.is_control());
+    }
+
+    #[test]
+    fn each_changed_bit_is_noticed_but_for_those_that_a_broker_sets() {
+        let batch = batch(&HEADER);
+        assert_eq!(check(&batch), Ok(()));
+        for at in 0..batch.len() {
+            for bit in 0..8 {
+                let mut changed = batch.clone();
+                changed[at] ^= 1 << bit;
+                let is_base_offset_or_leader_epoch = at < 8 || (12..16).contains(&at);
+                let ok = check(&changed).is_ok();
+                assert_eq!(ok, is_base_offset_or_leader_epoch, "byte {at}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_broker_sets_base_offset_and_leader_epoch_and_the_crc_still_fits() {
+        let mut batch = batch(&HEADER);
+        assign(&mut batch, i64::MAX - 3, 7);
+        let header = BatchHeader::parse(&batch).unwrap();
+        assert_eq!((header.base_offset, header.leader_epoch), (i64::MAX - 3, 7));
+        assert_eq!(header.validate(&batch), Ok(()));
+    }
+
+    #[test]
+    fn each_prefix_is_short() {
+        let batch = batch(&HEADER);
+        for end in 0..batch.len() {
+            assert!(matches!(check(&batch[..end]), Err(BatchError::Short { .. })), "{end}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_batch_does_not_matter() {
+        let mut batch = batch(&HEADER);
+        batch.push(1);
+        assert_eq!(check(&batch), Ok(()));
+    }
+
+    #[test]
+    fn lengths_below_a_header_are_errors() {
+        for length in [i32::MIN, -1, 0, 48] {
+            let mut batch = batch(&HEADER);
+            batch[8..12].copy_from_slice(&length.to_be_bytes());
+            assert_eq!(check(&batch), Err(BatchError::Length(length)));
+        }
+    }
+
+    #[test]
+    fn older_formats_are_told_apart_from_damage() {
+        for magic in [0, 1, 3, -1_i8] {
+            let mut batch = batch(&HEADER);
+            batch[MAGIC_AT] = magic.to_be_bytes()[0];
+            assert_eq!(check(&batch), Err(BatchError::Magic(magic)));
+        }
+    }
+
+    #[test]
+    fn counts_must_agree() {
+        let pairs = [(0, -1), (-1, -2), (1, 1), (3, 1), (i32::MIN, i32::MAX), (i32::MAX, i32::MIN)];
+        for (records, last_offset_delta) in pairs {
+            let batch = batch(&BatchHeader { records, last_offset_delta, ..HEADER });
+            assert_eq!(check(&batch), Err(BatchError::Count { records, last_offset_delta }));
+        }
+    }
+
+    #[test]
+    fn an_error_ends_the_list_of_batches() {
+        let one = batch(&HEADER);
+        let three = [&one[..], &[0xff; 70], &one].concat();
+        let found: Vec<_> = batches(three.into()).collect();
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].clone().unwrap().1, one);
+        assert_eq!(found[1], Err(BatchError::Magic(-1)));
+    }
+}
