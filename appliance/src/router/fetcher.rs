@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use pagi_protocol::kafka::record::Record as RawRecord;
 use pagi_protocol::{ErrorCode, PagiError};
 use rskafka::client::error::ProtocolError;
 use rskafka::client::partition::{OffsetAt, PartitionClient};
@@ -195,8 +196,13 @@ impl Fetcher {
         let found = self.cluster.look(&self.id, next).await;
         match found.map_err(|error| CallError::Told(error.to_string()))? {
             Found::Nothing => Ok(()),
-            Found::Gap { next } => {
-                tracing::debug!(partition = %self.id, from = at.next, to = next, "no events here");
+            Found::Records { records, next } => {
+                let events: Vec<_> = records.into_iter().map(|r| self.raw_event(r)).collect();
+                tracing::debug!(partition = %self.id, from = at.next, to = next,
+                    events = events.len(), "read around rskafka");
+                if !events.is_empty() {
+                    self.send(Fetched::Events(events)).await?;
+                }
                 at.next = next;
                 self.send(Fetched::SkippedTo(next)).await
             }
@@ -254,6 +260,18 @@ impl Fetcher {
                 .map(|(name, value)| (name, Some(Bytes::from(value))))
                 .collect(),
             value: record.value.map(Bytes::from),
+        }
+    }
+
+    fn raw_event(&self, (offset, record): (i64, RawRecord)) -> Event {
+        Event {
+            topic: self.id.topic.clone(),
+            partition: self.id.partition,
+            offset,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key,
+            headers: record.headers.into_iter().map(|h| (h.key, h.value)).collect(),
+            value: record.value,
         }
     }
 

@@ -1,9 +1,9 @@
 //! A look at the record batches at an offset as they are, for when `rskafka` shows nothing there,
 //! or cannot make sense of it.
 //!
-//! **Invariants.** An offset counts as empty only when the header of the batch that covers it
-//! says so: a control batch, or one whose records are all gone. Anything else is told as
-//! unreadable, never passed over.
+//! **Invariants.** An offset counts as empty only when the batch that covers it, undamaged, shows
+//! that there is no event: a control batch, or one whose records at and behind the offset are
+//! gone. Anything else is told as unreadable, never passed over.
 //!
 //! **References.** Kafka protocol guide: `Metadata`, `Fetch`, "Record batch".
 use bytes::Bytes;
@@ -14,7 +14,8 @@ use pagi_protocol::kafka::messages::fetch::{
 use pagi_protocol::kafka::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse,
 };
-use pagi_protocol::kafka::record_batch::{BatchHeader, batches};
+use pagi_protocol::kafka::record::{Record, RecordError, Records};
+use pagi_protocol::kafka::record_batch::{BatchError, BatchHeader, batches};
 
 use super::connection::{Connection, LinkError};
 use super::topic_partition::TopicPartition;
@@ -30,9 +31,11 @@ const READ_COMMITTED: i8 = 1;
 pub(super) enum Found {
     /// Nothing yet.
     Nothing,
-    /// No event before this offset.
-    Gap {
-        /// The first offset that may hold one.
+    /// These events, with their offsets; none for a gap.
+    Records {
+        /// In the order of their offsets.
+        records: Vec<(i64, Record)>,
+        /// The offset behind them, up to which there are no others.
         next: i64,
     },
     /// Something that this program cannot read.
@@ -76,33 +79,36 @@ pub(super) async fn look(
     Ok(classify(partition.records.0.concat().into(), offset))
 }
 
-/// What the batches, from the one that covers `offset` on, hold at it.
-fn classify(records: Bytes, offset: i64) -> Found {
-    let mut next = offset;
-    for batch in batches(records) {
+/// What the first batch in `bytes` that goes beyond `offset` holds from there on.
+fn classify(bytes: Bytes, offset: i64) -> Found {
+    for batch in batches(bytes) {
         match batch {
-            Ok((header, _)) if header.next_offset() <= next => {}
-            Ok((header, _)) if header.is_control() || header.records == 0 => {
-                next = header.next_offset();
+            Ok((header, _)) if header.next_offset() <= offset => {}
+            Ok((header, batch)) => {
+                return read(&header, &batch, offset).unwrap_or_else(|error| {
+                    let (records, base) = (header.records, header.base_offset);
+                    let what = format!("{error}, in the batch of {records} records from {base}");
+                    Found::Unreadable(what)
+                });
             }
-            Ok((header, _)) if next == offset => return Found::Unreadable(describe(&header)),
-            Err(error) if next == offset => return Found::Unreadable(error.to_string()),
-            _ => break,
+            Err(error) => return Found::Unreadable(error.to_string()),
         }
     }
-    if next > offset { Found::Gap { next } } else { Found::Nothing }
+    Found::Nothing
 }
 
-fn describe(header: &BatchHeader) -> String {
-    let codec = match header.attributes & 0b111 {
-        0 => "not compressed",
-        1 => "compressed with gzip",
-        2 => "compressed with snappy",
-        3 => "compressed with lz4, which this build cannot read",
-        4 => "compressed with zstd, which this build cannot read",
-        _ => "compressed with an unknown codec",
-    };
-    format!("the batch of {} records from offset {} is {codec}", header.records, header.base_offset)
+fn read(header: &BatchHeader, batch: &Bytes, offset: i64) -> Result<Found, RecordError> {
+    match header.validate(batch) {
+        // Compaction leaves fewer records than offsets. The CRC was checked before the counts.
+        Ok(()) | Err(BatchError::Count { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let next = header.next_offset();
+    if header.is_control() || header.records == 0 {
+        return Ok(Found::Records { records: Vec::new(), next });
+    }
+    let records = Records::of_batch(batch)?.filter(|r| !matches!(r, Ok((at, _)) if *at < offset));
+    Ok(Found::Records { records: records.collect::<Result<_, _>>()?, next })
 }
 
 async fn leader(
@@ -143,39 +149,81 @@ async fn leader(
 
 #[cfg(test)]
 mod tests {
+    use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
+    use pagi_protocol::kafka::record::Header;
+    use pagi_protocol::kafka::record_batch::assign;
+
     use super::*;
 
-    /// A batch's header with these bits, and nothing behind it.
-    fn batch(base_offset: i64, last_offset_delta: i32, attributes: i16, records: i32) -> Vec<u8> {
-        let mut bytes = vec![0; 61];
-        bytes[..8].copy_from_slice(&base_offset.to_be_bytes());
-        bytes[8..12].copy_from_slice(&49_i32.to_be_bytes());
-        bytes[16] = 2;
-        bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
-        bytes[23..27].copy_from_slice(&last_offset_delta.to_be_bytes());
-        bytes[57..61].copy_from_slice(&records.to_be_bytes());
+    fn record(value: &'static str) -> Record {
+        let null = Header { key: "h".to_owned(), value: None };
+        Record {
+            timestamp_ms: 1,
+            key: None,
+            value: Some(Bytes::from_static(value.as_bytes())),
+            headers: vec![null.clone(), null],
+        }
+    }
+
+    /// A batch at `base_offset`, with this patch behind offset and epoch, and a CRC that is right.
+    fn batch(base_offset: i64, values: &[&'static str], patch: &[(usize, &[u8])]) -> Vec<u8> {
+        let mut builder = BatchBuilder::new(1 << 20);
+        for value in values {
+            builder.push(&record(value)).unwrap();
+        }
+        let mut bytes = builder.finish(Producer::NONE).unwrap().to_vec();
+        assign(&mut bytes, base_offset, 0);
+        for (at, patch) in patch {
+            bytes[*at..at + patch.len()].copy_from_slice(patch);
+        }
+        let crc = crc32c::crc32c(&bytes[21..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
         bytes
     }
 
-    const CONTROL: i16 = 0b11_0000;
+    const CONTROL: (usize, &[u8]) = (21, &[0, 0b11_0000]);
+    const GZIP: (usize, &[u8]) = (21, &[0, 1]);
 
-    #[test]
-    fn control_batches_and_emptied_ones_are_gaps() {
-        let bytes = [batch(10, 0, CONTROL, 1), batch(11, 4, 0, 0), batch(16, 0, 0, 1)].concat();
-        assert_eq!(classify(bytes.into(), 10), Found::Gap { next: 16 });
+    fn offsets(found: Found) -> (Vec<i64>, i64) {
+        let Found::Records { records, next } = found else { panic!("{found:?}") };
+        (records.into_iter().map(|(offset, _)| offset).collect(), next)
     }
 
     #[test]
-    fn a_batch_with_records_is_no_gap_whatever_stands_behind_it() {
-        let bytes = [batch(10, 2, 1, 3), batch(13, 0, CONTROL, 1)].concat();
-        let Found::Unreadable(why) = classify(bytes.into(), 11) else { panic!() };
-        assert_eq!(why, "the batch of 3 records from offset 10 is compressed with gzip");
+    fn a_transaction_marker_is_a_gap() {
+        let bytes = [batch(10, &["x"], &[CONTROL]), batch(11, &["y"], &[])].concat();
+        assert_eq!(offsets(classify(bytes.into(), 10)), (vec![], 11));
     }
 
     #[test]
-    fn damage_is_told_and_emptiness_is_nothing_yet() {
-        assert!(matches!(classify(vec![1; 100].into(), 0), Found::Unreadable(_)));
+    fn what_compaction_left_is_read_and_its_end_is_known() {
+        // Offsets 10 to 19, of which 10 and 11 are left.
+        let bytes = batch(10, &["x", "y"], &[(23, &9_i32.to_be_bytes())]);
+        assert_eq!(offsets(classify(bytes.clone().into(), 11)), (vec![11], 20));
+        assert_eq!(offsets(classify(bytes.into(), 12)), (vec![], 20));
+    }
+
+    #[test]
+    fn null_and_repeated_headers_are_read() {
+        let Found::Records { records, .. } = classify(batch(0, &["x"], &[]).into(), 0) else {
+            panic!()
+        };
+        assert_eq!(records, [(0, record("x"))]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_and_never_a_gap() {
+        let mut damaged = batch(10, &["x"], &[CONTROL]);
+        damaged[30] ^= 1;
+        for bytes in [batch(10, &["x"], &[GZIP]), damaged, vec![1; 100]] {
+            let found = classify(bytes.into(), 10);
+            assert!(matches!(found, Found::Unreadable(_)), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn behind_the_last_batch_there_is_nothing_yet() {
         assert_eq!(classify(Bytes::new(), 7), Found::Nothing);
-        assert_eq!(classify(batch(0, 6, 0, 7).into(), 7), Found::Nothing, "all of it was read");
+        assert_eq!(classify(batch(6, &["x"], &[]).into(), 7), Found::Nothing);
     }
 }
