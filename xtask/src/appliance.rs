@@ -2,7 +2,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -17,6 +17,8 @@ pub(crate) struct Appliance {
     pub(crate) addresses: Addresses,
     /// From the start of the process until it said where everything is.
     pub(crate) ready_after: Duration,
+    /// Kept open, so that writing to it goes on working.
+    _stdout: BufReader<ChildStdout>,
     _data: TempDir,
 }
 
@@ -25,7 +27,6 @@ pub(crate) struct Appliance {
 pub(crate) struct Addresses {
     pub(crate) gateway: Option<SocketAddr>,
     pub(crate) kafka: Option<SocketAddr>,
-    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// Builds the appliance as it is released, and says where it is.
@@ -46,16 +47,12 @@ impl Appliance {
         let begin = Instant::now();
         let mut child = command.spawn().on(format!("start {}", binary.display()))?;
         let stdout = child.stdout.take().ok_or_else(|| Failure::new("no stdout"))?;
-        let mut addresses = Addresses::default();
-        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        while !addresses.complete() {
-            match lines.next() {
-                Some(line) => addresses.read(&line),
-                None => return Err(Failure::new("the appliance ended before it was ready")),
-            }
-        }
+        let mut line = String::new();
+        let mut stdout = BufReader::new(stdout);
+        stdout.read_line(&mut line).on("read what the appliance says")?;
+        let addresses = Addresses::read(&line);
         let ready_after = begin.elapsed();
-        Ok(Self { child, addresses, ready_after, _data: data })
+        Ok(Self { child, addresses, ready_after, _stdout: stdout, _data: data })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -76,22 +73,13 @@ impl Drop for Appliance {
 }
 
 impl Addresses {
-    const fn complete(&self) -> bool {
-        self.gateway.is_some() && self.kafka.is_some() && self.admin.is_some()
-    }
-
-    /// Takes the address from a line that has one.
-    fn read(&mut self, line: &str) {
-        let mut words = line.split(|c: char| c.is_whitespace() || matches!(c, '/' | ',' | ';'));
-        let Some(address) = words.find_map(|word| word.parse().ok()) else { return };
-        let line = line.to_ascii_lowercase();
-        if line.contains("kafka") {
-            self.kafka.get_or_insert(address);
-        } else if line.contains("admin") {
-            self.admin.get_or_insert(address);
-        } else {
-            self.gateway.get_or_insert(address);
-        }
+    /// Takes the addresses from the line that says where everything is.
+    fn read(line: &str) -> Self {
+        let after = |label: &str| -> Option<SocketAddr> {
+            let (_, rest) = line.split_once(label)?;
+            rest.split([',', ' ', '\n']).next()?.parse().ok()
+        };
+        Self { gateway: after("HTTP http://"), kafka: after("Kafka ") }
     }
 }
 
@@ -100,16 +88,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_taken_from_the_lines_that_have_one() {
-        let mut addresses = Addresses::default();
-        for line in [
-            "gateway  http://127.0.0.1:8080",
-            "kafka    127.0.0.1:9092, data in /tmp/x",
-            "admin    http://127.0.0.1:9600/metrics",
-        ] {
-            addresses.read(line);
-        }
-        assert!(addresses.complete());
+    fn addresses_are_taken_from_the_first_line() {
+        let addresses = Addresses::read(
+            "pagi-appliance 0.1.0: HTTP http://127.0.0.1:8080, Kafka 127.0.0.1:9092, admin http://127.0.0.1:9600\n",
+        );
+        assert_eq!(addresses.gateway, Some("127.0.0.1:8080".parse().unwrap()));
         assert_eq!(addresses.kafka, Some("127.0.0.1:9092".parse().unwrap()));
     }
 }

@@ -1,0 +1,16 @@
+//! The real binary, run as a user runs it.
+//!
+//! Three settings change what is tested, for `cargo xtask integration` and `cargo xtask dist`:
+//! `PAGI_TEST_BINARY` names another binary, `PAGI_TEST_BROKERS` another broker than the embedded
+//! one, and `PAGI_TEST_EVENTS` a file of events, one JSON object a line.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says aloud what it skips"
+)]
+mod main_job;
+mod shutdown;
+mod support;

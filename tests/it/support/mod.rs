@@ -1,0 +1,12 @@
+//! What the tests stand on: the running binary, an HTTP client, events and other clients.
+pub(crate) mod appliance;
+pub(crate) mod arrived;
+pub(crate) mod consumer;
+pub(crate) mod delivered;
+pub(crate) mod events;
+pub(crate) mod http;
+pub(crate) mod kcat;
+pub(crate) mod process;
+pub(crate) mod publish;
+pub(crate) mod skip;
+pub(crate) mod wait;
