@@ -10,7 +10,7 @@ use kafka_protocol::records::{
     RecordEncodeOptions, TimestampType,
 };
 use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
-use pagi_protocol::kafka::record::{Header, Record, RecordError, Records};
+use pagi_protocol::kafka::record::{Header, Record, RecordError, RecordReader};
 use pagi_protocol::kafka::record_batch::{BatchHeader, assign, batches};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -59,7 +59,7 @@ fn build(records: &[Record], producer: Producer) -> Bytes {
 }
 
 fn read(batch: &Bytes) -> Result<Vec<(i64, Record)>, RecordError> {
-    Records::of_batch(batch)?.collect()
+    RecordReader::of_batch(batch)?.collect()
 }
 
 fn is_valid(batch: &[u8]) -> bool {
@@ -209,7 +209,7 @@ proptest! {
         }
         let batch = patched(&batch, &batch[61..]);
         let payload = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
-        let records = Records::of_batch(&batch).into_iter().flatten().flatten();
+        let records = RecordReader::of_batch(&batch).into_iter().flatten().flatten();
         let total: usize =
             records.map(|(_, record)| payload(&record.key) + payload(&record.value)).sum();
         prop_assert!(total <= batch.len());
@@ -220,7 +220,7 @@ proptest! {
         let mut header = build(&[Record::default()], Producer::NONE)[..61].to_vec();
         header[57..61].copy_from_slice(&count.to_be_bytes());
         let batch = patched(&header, &body);
-        prop_assert!(Records::of_batch(&batch).into_iter().flatten().count() <= batch.len());
+        prop_assert!(RecordReader::of_batch(&batch).into_iter().flatten().count() <= batch.len());
         prop_assert!(batches(body.into()).count() <= 4);
     }
 }

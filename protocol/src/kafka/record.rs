@@ -77,14 +77,14 @@ pub enum RecordError {
 
 /// The records of one batch, each with its offset. An error is the last item.
 #[derive(Debug, Clone)]
-pub struct Records {
+pub struct RecordReader {
     header: BatchHeader,
     cursor: Cursor,
     number: i32,
     failed: bool,
 }
 
-impl Records {
+impl RecordReader {
     /// Reads the batch at the front of `batch`; what follows is not looked at. The CRC is not
     /// checked: bytes from outside pass [`BatchHeader::validate`] first.
     ///
@@ -126,7 +126,7 @@ impl Records {
     }
 }
 
-impl Iterator for Records {
+impl Iterator for RecordReader {
     type Item = Result<(i64, Record), RecordError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn first(batch: &Bytes) -> Result<(i64, Record), RecordError> {
-        Records::of_batch(batch)?.next().unwrap()
+        RecordReader::of_batch(batch)?.next().unwrap()
     }
 
     /// The error of a batch with one record with these fields.
@@ -271,7 +271,7 @@ mod tests {
         .to_vec();
         batch[26] = 9;
         let offsets: Vec<_> =
-            Records::of_batch(&batch.into()).unwrap().map(|item| item.unwrap().0).collect();
+            RecordReader::of_batch(&batch.into()).unwrap().map(|item| item.unwrap().0).collect();
         assert_eq!(offsets, [8, 13]);
     }
 
@@ -302,7 +302,7 @@ mod tests {
         let long = batch(0, 1, |out| out.put_varlong(HUGE));
         assert_eq!(first(&long), Err(short(huge, 0)));
         let many = batch(0, i32::MAX, |out| record(out, &[0, 0, -1, -1, 0]));
-        let items: Vec<_> = Records::of_batch(&many).unwrap().collect();
+        let items: Vec<_> = RecordReader::of_batch(&many).unwrap().collect();
         assert_eq!(items.len(), 2);
         assert!(items[0].is_ok() && items[1].is_err());
     }
@@ -344,7 +344,7 @@ mod tests {
             record(out, &[0, 1, -2]);
             record(out, &[0, 2, -1, -1, 0]);
         });
-        let items: Vec<_> = Records::of_batch(&batch).unwrap().collect();
+        let items: Vec<_> = RecordReader::of_batch(&batch).unwrap().collect();
         assert_eq!(items.len(), 2);
         assert_eq!(items[1], Err(RecordError::Field { number: 1, error: DecodeError::Length(-2) }));
     }
@@ -352,8 +352,8 @@ mod tests {
     #[test]
     fn a_batch_that_cannot_be_read_is_told_from_one_that_is_wrong() {
         let compressed = batch(0b100, 1, |_| ());
-        assert_eq!(Records::of_batch(&compressed).err(), Some(RecordError::Compressed(4)));
+        assert_eq!(RecordReader::of_batch(&compressed).err(), Some(RecordError::Compressed(4)));
         let negative = batch(0, -1, |_| ());
-        assert_eq!(Records::of_batch(&negative).err(), Some(RecordError::Count(-1)));
+        assert_eq!(RecordReader::of_batch(&negative).err(), Some(RecordError::Count(-1)));
     }
 }
