@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use pagi_protocol::PagiError;
 
-use super::embedded;
+use crate::broker;
 
 /// What ends a process early. The messages are for the person who started it.
 #[derive(Debug, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum AppError {
     },
     /// The embedded broker cannot start: its data folder cannot be used, say.
     #[error(transparent)]
-    Broker(#[from] embedded::StartError),
+    Broker(#[from] broker::StartError),
     /// The embedded broker cannot go on; what it has acknowledged is safe.
     #[error("the embedded broker failed: {0}")]
     BrokerFailed(String),

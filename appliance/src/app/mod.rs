@@ -1,6 +1,5 @@
 //! Building the process from its parts, supervising it, and taking it down in order.
 mod banner;
-mod embedded;
 mod error;
 mod listeners;
 mod process;

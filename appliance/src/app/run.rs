@@ -15,9 +15,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::banner::{self, Places};
-use super::embedded::PagiEmbeddedBroker;
 use super::error::AppError;
 use super::listeners::Listeners;
+use crate::broker::PagiEmbeddedBroker;
 use crate::config::Config;
 use crate::gateway::{Admin, PagiAPIGateway, Readiness};
 use crate::limits::{ADMIN_STOP_TIMEOUT, BROKER_STOP_TIMEOUT};

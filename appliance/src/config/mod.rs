@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use pagi_protocol::{ErrorCode, PagiError};
 
-use crate::{gateway, proxy, router};
+use crate::{broker, gateway, proxy, router};
 use options::{BrokerOptions, GatewayOptions, ProcessOptions, ProxyOptions};
 
 /// Everything a server process is told.
@@ -48,20 +48,7 @@ pub struct BrokerPart {
     /// Address for Kafka clients.
     pub listen: SocketAddr,
     /// The broker's own configuration.
-    pub broker: BrokerConfig,
-}
-
-/// What the embedded broker is told.
-#[derive(Debug, Clone)]
-pub struct BrokerConfig {
-    /// Folder of the log.
-    pub data_dir: std::path::PathBuf,
-    /// Whether a topic is created when it is first used.
-    pub auto_create_topics: bool,
-    /// Partitions of a topic that is created without saying how many.
-    pub default_partitions: i32,
-    /// Address that Kafka clients are told to connect to, where it is not the listener's.
-    pub advertised: Option<String>,
+    pub broker: broker::Config,
 }
 
 impl Config {
@@ -126,11 +113,12 @@ fn broker_part(options: &BrokerOptions, anywhere: bool) -> Result<BrokerPart, Pa
     }
     Ok(BrokerPart {
         listen: options.kafka_listen,
-        broker: BrokerConfig {
+        broker: broker::Config {
             data_dir: options.data_dir.clone(),
             auto_create_topics: options.auto_create_topics,
             default_partitions: options.default_partitions,
             advertised: options.advertised_address.clone(),
+            ..broker::Config::default()
         },
     })
 }
