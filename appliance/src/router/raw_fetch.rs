@@ -14,7 +14,7 @@ use pagi_protocol::kafka::messages::fetch::{
 use pagi_protocol::kafka::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse,
 };
-use pagi_protocol::kafka::record::{Record, RecordError, Records};
+use pagi_protocol::kafka::record::{Record, RecordError, RecordReader};
 use pagi_protocol::kafka::record_batch::{BatchError, BatchHeader, batches};
 
 use super::connection::{Connection, LinkError};
@@ -107,7 +107,8 @@ fn read(header: &BatchHeader, batch: &Bytes, offset: i64) -> Result<Found, Recor
     if header.is_control() || header.records == 0 {
         return Ok(Found::Records { records: Vec::new(), next });
     }
-    let records = Records::of_batch(batch)?.filter(|r| !matches!(r, Ok((at, _)) if *at < offset));
+    let records =
+        RecordReader::of_batch(batch)?.filter(|r| !matches!(r, Ok((at, _)) if *at < offset));
     Ok(Found::Records { records: records.collect::<Result<_, _>>()?, next })
 }
 

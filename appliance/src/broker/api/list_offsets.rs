@@ -7,7 +7,7 @@ use pagi_protocol::kafka::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
 };
-use pagi_protocol::kafka::record::Records;
+use pagi_protocol::kafka::record::RecordReader;
 use pagi_protocol::kafka::record_batch::{BatchHeader, batches};
 use tracing::error;
 
@@ -111,7 +111,7 @@ fn first_since(header: &BatchHeader, batch: &Bytes, timestamp: i64) -> Option<Fo
     if header.is_compressed() || header.has_append_time() {
         return Some((header.base_offset, header.max_timestamp));
     }
-    Records::of_batch(batch)
+    RecordReader::of_batch(batch)
         .ok()?
         .map_while(Result::ok)
         .find(|(_, record)| record.timestamp_ms >= timestamp)
