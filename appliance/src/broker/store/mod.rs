@@ -87,8 +87,8 @@ impl Store {
             std::io::ErrorKind::WouldBlock => StoreError::Locked,
             _ => StoreError::Folder(error),
         })?;
-        let opened =
-            open::open(Arc::new(fs::Folder::new(path)), identity(), Sizes::default(), now_ms())?;
+        let folder = fs::Folder::new(path).map_err(StoreError::Folder)?;
+        let opened = open::open(Arc::new(folder), identity(), Sizes::default(), now_ms())?;
         let batch_bytes_max = opened.writer.batch_bytes_max();
         let (threads, messages, failure) =
             Threads::start(opened.writer, opened.maintenance, Arc::clone(&opened.view))

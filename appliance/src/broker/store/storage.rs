@@ -94,6 +94,14 @@ pub trait Storage: Debug + Send + Sync {
     /// As the file system gives them.
     fn sync_dir(&self, path: &str) -> io::Result<()>;
 
+    /// Makes what was written to all of `files` durable, as [`File::sync`] does for each.
+    ///
+    /// # Errors
+    /// As for [`File::sync`].
+    fn sync_all(&self, files: &[Arc<dyn File>]) -> io::Result<()> {
+        files.iter().try_for_each(|file| file.sync())
+    }
+
     /// The bytes that may still be written.
     ///
     /// # Errors
