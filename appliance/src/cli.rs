@@ -14,6 +14,7 @@ use tracing_subscriber::filter::Targets;
 use crate::config::options::{BrokerOptions, GatewayOptions, ProcessOptions, ProxyOptions};
 use crate::config::{Config, file};
 use crate::limits::CONFIG_FILE_BYTES_MAX;
+use crate::router::commands::{PublishTestEvent, StartConsumer};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -31,6 +32,9 @@ Examples:
       the same gateway in front of a cluster
   pagi-appliance broker --data-dir /var/lib/pagi
       the Kafka broker alone
+  pagi-appliance router publish-test-event --topic demo --key k1
+  pagi-appliance router start-consumer --topics demo
+      publish an event to try things; print every event of a topic
 
 Every flag FOO-BAR may also be given as PAGI_FOO_BAR or as foo_bar in the TOML file of --config;
 a flag wins over the environment, the environment over the file.";
@@ -76,6 +80,9 @@ enum Subcommands {
     /// Run the embedded Kafka broker alone
     #[command(after_help = EXIT_CODES)]
     Broker(BrokerCommand),
+    /// Publish to and consume from Kafka brokers, embedded or not
+    #[command(subcommand)]
+    Router(RouterCommand),
 }
 
 #[derive(Debug, Args)]
@@ -98,11 +105,21 @@ struct BrokerCommand {
     broker: BrokerOptions,
 }
 
+#[derive(Debug, Clone, Subcommand)]
+enum RouterCommand {
+    PublishTestEvent(PublishTestEvent),
+    StartConsumer(StartConsumer),
+}
+
 /// What to do, with everything checked that can be checked without doing it.
 #[derive(Debug)]
 pub enum Task {
     /// Serve until told to stop.
     Serve(Box<Config>),
+    /// Publish one event.
+    PublishTestEvent(PublishTestEvent),
+    /// Consume topics until told to stop.
+    StartConsumer(StartConsumer),
 }
 
 /// A task, and how to log meanwhile.
@@ -149,6 +166,12 @@ fn task(command: &Subcommands) -> Result<Task, PagiError> {
             Config::for_gateway(&command.process, &command.gateway, &command.proxy, &command.broker)
         }
         Subcommands::Broker(command) => Config::for_broker(&command.process, &command.broker),
+        Subcommands::Router(RouterCommand::PublishTestEvent(arguments)) => {
+            return Ok(Task::PublishTestEvent(arguments.clone()));
+        }
+        Subcommands::Router(RouterCommand::StartConsumer(arguments)) => {
+            return Ok(Task::StartConsumer(arguments.clone()));
+        }
     };
     Ok(Task::Serve(Box::new(config?)))
 }

@@ -11,6 +11,9 @@
     clippy::print_stderr,
     reason = "a test fails by panicking, and says aloud what it skips"
 )]
+mod config;
 mod main_job;
+mod proxy;
+mod publish;
 mod shutdown;
 mod support;

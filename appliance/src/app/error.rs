@@ -28,6 +28,9 @@ pub enum AppError {
     /// A part that should run until the end did not.
     #[error("{0} ended: {1}")]
     PartEnded(&'static str, PagiError),
+    /// A command of the router did not do what was asked.
+    #[error(transparent)]
+    Router(PagiError),
     /// The process could not be prepared: no runtime, no signals.
     #[error("the process could not be prepared: {0}")]
     Process(#[source] std::io::Error),
@@ -41,7 +44,7 @@ impl AppError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::BrokerFailed(_) | Self::PartEnded(..) => 1,
+            Self::BrokerFailed(_) | Self::PartEnded(..) | Self::Router(_) => 1,
             Self::Listen { .. } | Self::Broker(_) | Self::Process(_) => 3,
             Self::DrainIncomplete => 4,
         }

@@ -11,8 +11,8 @@ use super::error::AppError;
 use super::listeners::Listeners;
 use super::run::run;
 use crate::cli::{Invocation, Task};
-use crate::config::Config;
 use crate::limits::BLOCKING_THREADS_MAX;
+use crate::router::commands;
 use crate::shutdown::{self, Trigger};
 use crate::telemetry;
 
@@ -21,10 +21,7 @@ use crate::telemetry;
 pub fn execute(invocation: Invocation) -> ExitCode {
     // It was started already only where a test did so, and then in the way it wants.
     let _ = telemetry::init(invocation.log);
-    let done = match invocation.task {
-        Task::Serve(config) => serve(*config),
-    };
-    match done {
+    match perform(invocation.task) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -33,9 +30,8 @@ pub fn execute(invocation: Invocation) -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> Result<(), AppError> {
+fn perform(task: Task) -> Result<(), AppError> {
     raise_open_files();
-    let listeners = Listeners::bind(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS_MAX)
@@ -46,7 +42,18 @@ fn serve(config: Config) -> Result<(), AppError> {
         let (trigger, shutdown) = shutdown::channel();
         let signals = Signals::new().map_err(AppError::Process)?;
         tokio::spawn(signals.watch(trigger));
-        run(config, listeners, shutdown).await
+        match task {
+            Task::Serve(config) => {
+                let listeners = Listeners::bind(&config)?;
+                run(*config, listeners, shutdown).await
+            }
+            Task::PublishTestEvent(arguments) => {
+                commands::publish_test_event(arguments).await.map_err(AppError::Router)
+            }
+            Task::StartConsumer(arguments) => {
+                commands::start_consumer(arguments, shutdown).await.map_err(AppError::Router)
+            }
+        }
     })
 }
 

@@ -101,26 +101,15 @@ impl Config {
 
 fn broker_part(options: &BrokerOptions, anywhere: bool) -> Result<BrokerPart, PagiError> {
     check_reach("--kafka-listen", options.kafka_listen, anywhere)?;
-    if options.kafka_listen.ip().is_unspecified() && options.advertised_address.is_none() {
-        return Err(invalid(format!(
-            "--kafka-listen {} is every address: say with --advertised-address host:port which one \
-             Kafka clients should connect to",
-            options.kafka_listen
-        )));
-    }
-    if let Some(address) = &options.advertised_address {
-        check_host_port("--advertised-address", address)?;
-    }
-    Ok(BrokerPart {
-        listen: options.kafka_listen,
-        broker: broker::Config {
-            data_dir: options.data_dir.clone(),
-            auto_create_topics: options.auto_create_topics,
-            default_partitions: options.default_partitions,
-            advertised: options.advertised_address.clone(),
-            ..broker::Config::default()
-        },
-    })
+    let broker = broker::Config {
+        data_dir: options.data_dir.clone(),
+        auto_create_topics: options.auto_create_topics,
+        default_partitions: options.default_partitions,
+        advertised: options.advertised_address.clone(),
+        ..broker::Config::default()
+    };
+    broker.validate().map_err(|error| invalid(error.to_string()))?;
+    Ok(BrokerPart { listen: options.kafka_listen, broker })
 }
 
 fn gateway_config(options: &GatewayOptions) -> Result<gateway::Config, PagiError> {

@@ -48,9 +48,9 @@ pub struct BrokerOptions {
     pub auto_create_topics: bool,
     /// Partitions of a topic that is created without saying how many
     #[arg(long, env = "PAGI_DEFAULT_PARTITIONS", value_name = "N", default_value_t = 1,
-        value_parser = clap::value_parser!(u32).range(1..=1024))]
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::PARTITIONS_PER_TOPIC_MAX)))]
     pub default_partitions: u32,
-    /// Address that Kafka clients are told to connect to, as host:port [default: the Kafka address]
+    /// host:port that Kafka clients are told to connect to [default: the address they reached]
     #[arg(long, env = "PAGI_ADVERTISED_ADDRESS", value_name = "HOST:PORT")]
     pub advertised_address: Option<String>,
 }

@@ -44,8 +44,27 @@ impl Http {
         }
         let mut bytes = (request + "\r\n").into_bytes();
         bytes.extend_from_slice(body);
-        self.stream.get_mut().write_all(&bytes)?;
+        self.exchange(&bytes)
+    }
+
+    /// Sends bytes as they are, whether they are a request or not, and reads a response.
+    pub(crate) fn exchange(&mut self, request: &[u8]) -> io::Result<Response> {
+        self.send(request)?;
         self.response()
+    }
+
+    /// Sends bytes as they are, and reads nothing.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Whether the other side has closed the connection, and nothing is left to be read.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let mut byte = [0];
+        match self.stream.read(&mut byte) {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
     }
 
     pub(crate) fn get(&mut self, target: &str) -> io::Result<Response> {
@@ -66,7 +85,8 @@ impl Http {
         self.request("POST", &target, &[("content-type", "application/json")], body)
     }
 
-    fn response(&mut self) -> io::Result<Response> {
+    /// Reads a response that was asked for before.
+    pub(crate) fn response(&mut self) -> io::Result<Response> {
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| invalid("no status line"))?;
