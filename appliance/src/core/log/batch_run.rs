@@ -50,3 +50,67 @@ fn enough(piece: &Bytes, start: Option<usize>, at: usize, more: usize) -> Run {
         None => Run::Needs(at.saturating_add(more)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
+    use pagi_protocol::kafka::record::Record;
+    use pagi_protocol::kafka::record_batch::assign;
+
+    use super::*;
+
+    /// Three batches of two records each, at offsets 0, 2 and 4.
+    fn three() -> (Bytes, usize) {
+        let mut piece = Vec::new();
+        for base_offset in [0, 2, 4] {
+            let mut builder = BatchBuilder::new(1 << 20);
+            builder.push(&Record::default()).unwrap();
+            builder.push(&Record::default()).unwrap();
+            let mut batch = builder.finish(Producer::NONE).unwrap().to_vec();
+            assign(&mut batch, base_offset, 0);
+            piece.extend(batch);
+        }
+        let bytes = piece.len() / 3;
+        (piece.into(), bytes)
+    }
+
+    #[test]
+    fn it_begins_with_the_batch_that_holds_the_offset() {
+        let (piece, batch) = three();
+        for (offset, start) in [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (5, 2)] {
+            let found = Run::Found(piece.slice(start * batch..));
+            assert_eq!(select(&piece, offset, usize::MAX), Ok(found), "offset {offset}");
+        }
+    }
+
+    #[test]
+    fn it_gives_whole_batches_up_to_the_limit_and_at_least_one() {
+        let (piece, batch) = three();
+        for (bytes_max, batches) in [(0, 1), (1, 1), (2 * batch, 2), (3 * batch - 1, 2)] {
+            let found = Run::Found(piece.slice(..batches * batch));
+            assert_eq!(select(&piece, 0, bytes_max), Ok(found), "{bytes_max} bytes");
+        }
+    }
+
+    #[test]
+    fn a_piece_that_ends_too_early_says_how_much_it_needs() {
+        let (piece, batch) = three();
+        for end in 0..batch {
+            let needs = select(&piece.slice(..end), 0, usize::MAX);
+            let Ok(Run::Needs(bytes)) = needs else { panic!("{needs:?} at {end}") };
+            assert!(bytes > end && bytes <= batch);
+        }
+        let cut = piece.slice(..2 * batch + 10);
+        assert_eq!(select(&cut, 0, usize::MAX), Ok(Run::Found(piece.slice(..2 * batch))));
+    }
+
+    #[test]
+    fn a_damaged_batch_is_never_given() {
+        let (piece, batch) = three();
+        let mut damaged = piece.to_vec();
+        damaged[batch + 30] ^= 1;
+        let damaged = Bytes::from(damaged);
+        assert_eq!(select(&damaged, 2, usize::MAX), Err((batch, BatchError::Crc)));
+        assert_eq!(select(&damaged, 0, batch), Ok(Run::Found(piece.slice(..batch))));
+    }
+}

@@ -285,3 +285,119 @@ fn wrapping_sequence(base: i32, delta: i32) -> i32 {
     let sum = i64::from(base) + i64::from(delta);
     i32::try_from(sum % (i64::from(i32::MAX) + 1)).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
+    use pagi_protocol::kafka::record::Record;
+    use pagi_protocol::kafka::record_batch::assign;
+
+    use super::*;
+
+    fn batch(records: usize, producer: Producer) -> Bytes {
+        let mut builder = BatchBuilder::new(1 << 20);
+        for _ in 0..records {
+            builder.push(&Record::default()).unwrap();
+        }
+        builder.finish(producer).unwrap()
+    }
+
+    fn topic(state: &mut LogState, name: &str, partitions: u32) -> TopicId {
+        let name = TopicName::parse(name).unwrap();
+        let made = state.plan_topic(&name, partitions, [1; 16]).unwrap();
+        let id = made.id;
+        state.apply(&Entry::CreateTopic(made), 0);
+        id
+    }
+
+    fn place(
+        state: &mut LogState,
+        partition: PartitionId,
+        batch: &Bytes,
+    ) -> Result<Placed, Refusal> {
+        state.place(partition, &BatchHeader::parse(batch).unwrap(), 0)
+    }
+
+    #[test]
+    fn offsets_of_each_partition_follow_each_other() {
+        let mut state = LogState::default();
+        let topic = topic(&mut state, "orders", 2);
+        let (first, second) = (PartitionId { topic, index: 0 }, PartitionId { topic, index: 1 });
+        let three = batch(3, Producer::NONE);
+        assert_eq!(place(&mut state, first, &three), Ok(Placed::New { base_offset: 0 }));
+        assert_eq!(place(&mut state, first, &three), Ok(Placed::New { base_offset: 3 }));
+        assert_eq!(place(&mut state, second, &three), Ok(Placed::New { base_offset: 0 }));
+        let missing = PartitionId { topic, index: 2 };
+        assert_eq!(place(&mut state, missing, &three), Err(Refusal::UnknownPartition));
+    }
+
+    #[test]
+    fn a_batch_that_is_sent_twice_is_placed_once() {
+        let mut state = LogState::default();
+        let partition = PartitionId { topic: topic(&mut state, "orders", 1), index: 0 };
+        let batch = batch(2, Producer { id: 7, epoch: 0, base_sequence: 0 });
+        assert_eq!(place(&mut state, partition, &batch), Ok(Placed::New { base_offset: 0 }));
+        assert_eq!(place(&mut state, partition, &batch), Ok(Placed::Duplicate { base_offset: 0 }));
+        assert_eq!(state.next_offset(partition), Some(2));
+    }
+
+    #[test]
+    fn a_topic_of_a_deleted_name_gets_a_new_number_and_begins_empty() {
+        let mut state = LogState::default();
+        let old = topic(&mut state, "orders", 1);
+        place(&mut state, PartitionId { topic: old, index: 0 }, &batch(1, Producer::NONE)).unwrap();
+        state.apply(&Entry::DeleteTopic(old), 0);
+        let new = topic(&mut state, "orders", 1);
+        assert_ne!(old, new);
+        assert_eq!(state.next_offset(PartitionId { topic: new, index: 0 }), Some(0));
+        assert!(!state.has(PartitionId { topic: old, index: 0 }));
+    }
+
+    #[test]
+    fn topics_are_refused_when_the_name_is_taken_or_the_count_is_off_limits() {
+        let mut state = LogState::default();
+        topic(&mut state, "orders", 1);
+        let plan = |name, count| {
+            state.plan_topic(&TopicName::parse(name).unwrap(), count, [0; 16]).map(|_| ())
+        };
+        assert_eq!(plan("orders", 1), Err(Refusal::TopicExists));
+        assert_eq!(plan("new", 0), Err(Refusal::PartitionCount));
+        assert_eq!(plan("new", PARTITIONS_PER_TOPIC_MAX + 1), Err(Refusal::PartitionCount));
+        assert_eq!(plan("new", PARTITIONS_PER_TOPIC_MAX), Ok(()));
+    }
+
+    #[test]
+    fn a_replay_of_the_entries_gives_the_same_state_and_so_does_a_checkpoint() {
+        let mut live = LogState::default();
+        let partition = PartitionId { topic: topic(&mut live, "orders", 3), index: 2 };
+        let mut replayed = LogState::default();
+        let name = TopicName::parse("orders").unwrap();
+        let made = replayed.plan_topic(&name, 3, [1; 16]).unwrap();
+        replayed.apply(&Entry::CreateTopic(made), 0);
+        for n in 0..10 {
+            let sent = batch(5, Producer { id: 7, epoch: 0, base_sequence: n * 5 });
+            let Ok(Placed::New { base_offset }) = place(&mut live, partition, &sent) else {
+                panic!("batch {n} was not placed");
+            };
+            let mut written = sent.to_vec();
+            assign(&mut written, base_offset, 0);
+            replayed.apply(&Entry::Append { partition, batch: written.into() }, 0);
+        }
+        let reserve = Entry::ReserveProducerIds { next: live.producer_id_block().1 };
+        live.apply(&reserve, 0);
+        replayed.apply(&reserve, 0);
+        assert_eq!(live, replayed);
+        let mut bytes = BytesMut::new();
+        live.encode(&mut bytes);
+        assert_eq!(LogState::decode(&mut Reader(bytes.freeze())).unwrap(), live);
+    }
+
+    #[test]
+    fn producer_ids_are_reserved_once() {
+        let mut state = LogState::default();
+        let (first, end) = state.producer_id_block();
+        state.apply(&Entry::ReserveProducerIds { next: end }, 0);
+        assert!(first > 0 && state.producer_id_block().0 == end);
+    }
+}
