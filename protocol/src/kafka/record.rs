@@ -338,6 +338,13 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_batch_is_not_looked_at() {
+        let one = batch(0, 1, |out| record(out, &[0, 0, -1, -1, 0]));
+        let two = Bytes::from([&one[..], &one[..]].concat());
+        assert_eq!(first(&two), first(&one));
+    }
+
+    #[test]
     fn an_error_is_the_last_item() {
         let batch = batch(0, 3, |out| {
             record(out, &[0, 0, -1, -1, 0]);
