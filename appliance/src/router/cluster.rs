@@ -85,7 +85,7 @@ impl Cluster {
     }
 
     /// Looks at the cluster's topics, unless someone did a moment ago.
-    pub(super) async fn refresh(&self) -> Result<(), CallError> {
+    pub(super) async fn refresh(&self, timeout: Duration) -> Result<(), CallError> {
         let look = async {
             let mut refreshed_at = self.refreshed_at.lock().await;
             if refreshed_at.is_some_and(|at| at.elapsed() < TOPICS_REFRESH_PAUSE) {
@@ -100,7 +100,7 @@ impl Cluster {
             *lock(&self.partitions) = counted.collect();
             Ok(())
         };
-        let result = bounded(BROKER_CALL_TIMEOUT, Box::pin(look)).await;
+        let result = bounded(timeout.min(BROKER_CALL_TIMEOUT), Box::pin(look)).await;
         self.note(result.as_ref().err()).await;
         result
     }

@@ -19,7 +19,8 @@ use super::topic_partition::TopicPartition;
 use super::verdict::before_sending;
 use crate::core::retry::Backoff;
 use crate::limits::{
-    PARTITIONS_CONSUMED_MAX, RETRY_FIRST, RETRY_MAX, TOPIC_WAIT_INTERVAL, TOPICS_REFRESH_INTERVAL,
+    BROKER_CALL_TIMEOUT, PARTITIONS_CONSUMED_MAX, RETRY_FIRST, RETRY_MAX, TOPIC_WAIT_INTERVAL,
+    TOPICS_REFRESH_INTERVAL,
 };
 
 /// What was found.
@@ -110,7 +111,10 @@ impl Discovery {
         at_start: bool,
     ) -> Result<Vec<TopicName>, PagiError> {
         let what = format!("cannot ask {} for topics", self.cluster.address());
-        self.cluster.refresh().await.map_err(|error| before_sending(&error, &what).error)?;
+        self.cluster
+            .refresh(BROKER_CALL_TIMEOUT)
+            .await
+            .map_err(|error| before_sending(&error, &what).error)?;
         let (mut missing, mut new) = (Vec::new(), Vec::new());
         for topic in &self.config.topics {
             match self.cluster.partition_count(topic.as_str()) {

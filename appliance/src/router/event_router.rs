@@ -26,7 +26,8 @@ use super::sync::now_ms;
 use crate::core::batcher::Waiting;
 use crate::core::retry::Patience;
 use crate::limits::{
-    BROKER_MESSAGE_BYTES_MAX, CHECK_BAD_FOR, CHECK_GOOD_FOR, CHECK_TIMEOUT, TOPICS_REFRESH_INTERVAL,
+    BROKER_CALL_TIMEOUT, BROKER_MESSAGE_BYTES_MAX, CHECK_BAD_FOR, CHECK_GOOD_FOR, CHECK_TIMEOUT,
+    TOPICS_REFRESH_INTERVAL,
 };
 
 /// The topic that [`PagiEventRouter::check`] writes to.
@@ -250,7 +251,7 @@ async fn refresh(router: Weak<Inner>) {
         tokio::time::sleep(TOPICS_REFRESH_INTERVAL).await;
         let Some(router) = router.upgrade() else { return };
         router.routes.prune();
-        if let Err(error) = router.cluster.refresh().await {
+        if let Err(error) = router.cluster.refresh(BROKER_CALL_TIMEOUT).await {
             tracing::debug!(%error, "cannot refresh the list of topics");
         }
     }
@@ -258,4 +259,260 @@ async fn refresh(router: Weak<Inner>) {
 
 fn overloaded(why: &str) -> PagiError {
     PagiError::new(ErrorCode::Overloaded, format!("{why}; nothing was written, retry later"))
+}
+
+#[cfg(test)]
+mod tests {
+    use pagi_protocol::kafka::error_code::KafkaCode;
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
+    use super::super::fake_broker::{FakeBroker, Fate};
+    use super::*;
+
+    fn router(address: &str, delivery_timeout: Duration) -> PagiEventRouter {
+        let config = Config {
+            brokers: vec![address.to_owned()],
+            delivery_timeout,
+            record_bytes_max: 2_000,
+            queue_bytes_max: 10_000,
+            ..Config::default()
+        };
+        PagiEventRouter::new(config, &mut Registry::default())
+    }
+
+    /// A broker with the topic `t`, and a router that is connected to it.
+    async fn connected() -> (FakeBroker, PagiEventRouter) {
+        let broker = FakeBroker::start(&["t"]).await;
+        let router = router(&broker.address(), Duration::from_secs(6));
+        publish(&router, "first").await.unwrap().unwrap();
+        (broker, router)
+    }
+
+    fn publish(
+        router: &PagiEventRouter,
+        payload: &'static str,
+    ) -> JoinHandle<Result<Receipt, PagiError>> {
+        let router = router.clone();
+        tokio::spawn(async move { router.publish(&topic(), record(payload)).await })
+    }
+
+    fn topic() -> TopicName {
+        TopicName::parse("t").unwrap()
+    }
+
+    fn record(payload: &'static str) -> OutgoingRecord {
+        OutgoingRecord {
+            key: None,
+            value: Some(Bytes::from_static(payload.as_bytes())),
+            headers: vec![],
+            timestamp_ms: 0,
+        }
+    }
+
+    async fn code(publish: JoinHandle<Result<Receipt, PagiError>>) -> ErrorCode {
+        publish.await.unwrap().unwrap_err().code()
+    }
+
+    #[tokio::test]
+    async fn what_comes_while_a_request_is_in_flight_goes_together_and_in_order() {
+        let (broker, router) = connected().await;
+        broker.pause();
+        let mut publishes = vec![publish(&router, "a")];
+        broker.requests(2).await;
+        for payload in ["b", "c", "d"] {
+            let router = router.clone();
+            let topic = topic();
+            let mut publishing =
+                Box::pin(async move { router.publish(&topic, record(payload)).await });
+            // The first poll queues it: so the order is known.
+            assert!(futures_poll_once(&mut publishing).await.is_none());
+            publishes.push(tokio::spawn(publishing));
+        }
+        broker.go_on();
+        let mut offsets = Vec::new();
+        for publish in publishes {
+            offsets.push(publish.await.unwrap().unwrap().offset);
+        }
+        assert_eq!(offsets, [1, 2, 3, 4]);
+        assert_eq!(broker.stored(), [vec!["first"], vec!["a"], vec!["b", "c", "d"]]);
+    }
+
+    async fn futures_poll_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
+                std::task::Poll::Ready(value) => Some(value),
+                std::task::Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_unknown_and_the_record_is_not_sent_again() {
+        for fate in [Fate::Close, Fate::Refuse(KafkaCode::RequestTimedOut)] {
+            let (broker, router) = connected().await;
+            broker.decide([fate]);
+            assert_eq!(code(publish(&router, "a")).await, ErrorCode::DeliveryUnknown, "{fate:?}");
+            publish(&router, "b").await.unwrap().unwrap();
+            assert_eq!(broker.stored(), [["first"], ["b"]], "{fate:?}");
+            assert_eq!(broker.request_count(), 3, "{fate:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn no_answer_is_unknown_in_time_and_the_next_record_goes_over_a_new_connection() {
+        let broker = FakeBroker::start(&["t"]).await;
+        let router = router(&broker.address(), Duration::from_millis(900));
+        publish(&router, "first").await.unwrap().unwrap();
+        broker.decide([Fate::Silence]);
+        assert_eq!(code(publish(&router, "a")).await, ErrorCode::DeliveryUnknown);
+        publish(&router, "b").await.unwrap().unwrap();
+        assert_eq!(broker.stored(), [["first"], ["b"]]);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_that_passes_is_waited_out() {
+        let (broker, router) = connected().await;
+        broker.decide(
+            [KafkaCode::NotLeaderOrFollower, KafkaCode::NotEnoughReplicas].map(Fate::Refuse),
+        );
+        assert_eq!(publish(&router, "a").await.unwrap().unwrap().offset, 1);
+        assert_eq!(broker.request_count(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_broke_while_idle_costs_nothing() {
+        let (broker, router) = connected().await;
+        broker.hang_up();
+        // So long a connection is trusted without a try.
+        tokio::time::sleep(crate::limits::CONNECTION_TRUST).await;
+        assert_eq!(publish(&router, "a").await.unwrap().unwrap().offset, 1);
+    }
+
+    #[tokio::test]
+    async fn a_record_at_fault_takes_no_other_with_it() {
+        let (broker, router) = connected().await;
+        broker.refuse_payload(b"bad");
+        broker.pause();
+        let good = publish(&router, "a");
+        broker.requests(2).await;
+        let mut publishes = Vec::new();
+        for payload in ["b", "c", "bad", "d", "e"] {
+            publishes.push((payload, publish(&router, payload)));
+        }
+        while router.0.metrics.open_bytes.get() < 6 * 128 {
+            tokio::task::yield_now().await;
+        }
+        broker.go_on();
+        good.await.unwrap().unwrap();
+        for (payload, publish) in publishes {
+            let result = publish.await.unwrap().map_err(|error| error.code());
+            match payload {
+                "bad" => assert_eq!(result.unwrap_err(), ErrorCode::Rejected),
+                _ => assert!(result.is_ok(), "{payload}"),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_as_such() {
+        let (broker, router) = connected().await;
+        broker.decide([Fate::Refuse(KafkaCode::KafkaStorageError)]);
+        assert_eq!(code(publish(&router, "a")).await, ErrorCode::StorageFull);
+    }
+
+    #[tokio::test]
+    async fn a_topic_is_created_by_asking_or_unknown() {
+        let broker = FakeBroker::start(&[]).await;
+        let router = router(&broker.address(), Duration::from_millis(300));
+        assert_eq!(code(publish(&router, "a")).await, ErrorCode::UnknownTopic);
+        broker.create_topics();
+        publish(&router, "b").await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn limits_refuse_before_anything_is_queued() {
+        let (broker, router) = connected().await;
+        let sized = |bytes| OutgoingRecord { value: Some(vec![0; bytes].into()), ..record("") };
+        let refusal = router.publish(&topic(), sized(1_900)).await.unwrap_err();
+        assert_eq!(refusal.code(), ErrorCode::PayloadTooLarge);
+
+        broker.pause();
+        let spawn = || {
+            let (router, record) = (router.clone(), sized(1_500));
+            tokio::spawn(async move { router.publish(&topic(), record).await })
+        };
+        let in_flight = spawn();
+        broker.requests(2).await;
+        // One partition's queue takes half of the budget: three of these.
+        let queued = [spawn(), spawn(), spawn()];
+        while router.0.metrics.open_bytes.get() < 4 * 1_628 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(code(spawn()).await, ErrorCode::Overloaded);
+
+        broker.go_on();
+        in_flight.await.unwrap().unwrap();
+        for publish in queued {
+            publish.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn draining_finishes_what_is_accepted_and_refuses_the_rest() {
+        let (broker, router) = connected().await;
+        broker.pause();
+        let accepted = publish(&router, "a");
+        broker.requests(2).await;
+        let draining = tokio::spawn({
+            let router = router.clone();
+            async move { router.drain(Duration::from_secs(10)).await }
+        });
+        while !router.0.closing.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(code(publish(&router, "b")).await, ErrorCode::ShuttingDown);
+        assert!(!draining.is_finished());
+        broker.go_on();
+        draining.await.unwrap();
+        accepted.await.unwrap().unwrap();
+    }
+
+    /// Listens, and does this with each connection: nothing, or closing it.
+    async fn stand_in(close: bool) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                if !close {
+                    held.push(stream);
+                }
+            }
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn without_a_broker_the_answer_comes_in_time_and_nothing_is_in_doubt() {
+        // Nothing listens on port 1.
+        for address in ["127.0.0.1:1".to_owned(), stand_in(false).await, stand_in(true).await] {
+            let router = router(&address, Duration::from_millis(600));
+            let started = Instant::now();
+            let code = code(publish(&router, "a")).await;
+            assert_eq!(code, ErrorCode::BrokerUnavailable, "{address}");
+            assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+            assert!(router.check().await.is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_travels_as_json_under_its_key() {
+        let (broker, router) = connected().await;
+        router.publish_event("t", "k", &serde_json::json!({"n": 1})).await.unwrap();
+        assert_eq!(broker.stored()[1], ["{\"n\":1}"]);
+        let refused = router.publish_event("a/b", "k", &1).await.unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::InvalidTopic);
+    }
 }

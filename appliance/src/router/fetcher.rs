@@ -131,7 +131,7 @@ impl Fetcher {
     /// that is not would make some brokers create its topic.
     async fn open(&self) -> Result<PartitionClient, CallError> {
         let TopicPartition { topic, partition } = &self.id;
-        self.cluster.refresh().await?;
+        self.cluster.refresh(BROKER_CALL_TIMEOUT).await?;
         let count = self.cluster.partition_count(topic.as_str()).map_or(0, u32::from);
         if u32::try_from(*partition).map_or(true, |index| index >= count) {
             return Err(CallError::Told("the partition does not exist".to_owned()));

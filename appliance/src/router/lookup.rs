@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pagi_protocol::{ErrorCode, PagiError, TopicName};
 
@@ -15,10 +15,13 @@ use super::verdict::{Next, Verdict, before_sending};
 use crate::core::retry::Backoff;
 use crate::limits::{RETRY_FIRST, RETRY_MAX, TOPIC_CREATION_TIMEOUT, TOPIC_LOOKUPS_MAX};
 
+/// A lookup that is going on. Who holds the lock asks; the failure is for those who wait.
+type Shared = Arc<tokio::sync::Mutex<Option<PagiError>>>;
+
 /// The lookups that are going on.
 pub(super) struct Lookups {
     cluster: Arc<Cluster>,
-    going_on: Mutex<HashMap<TopicName, Arc<tokio::sync::Mutex<()>>>>,
+    going_on: Mutex<HashMap<TopicName, Shared>>,
 }
 
 impl Lookups {
@@ -36,17 +39,20 @@ impl Lookups {
             return Ok(count);
         }
         let shared = self.join(topic)?;
-        let guard = shared.lock().await;
-        let result = match self.cluster.partition_count(topic.as_str()) {
-            Some(count) => Ok(count),
-            None => self.ask(topic, give_up_at).await,
-        };
-        drop(guard);
-        lock(&self.going_on).remove(topic);
+        let mut failure = shared.lock().await;
+        if let Some(count) = self.cluster.partition_count(topic.as_str()) {
+            return Ok(count);
+        }
+        if let Some(error) = &*failure {
+            return Err(error.clone());
+        }
+        let _leave = Leave { lookups: self, topic };
+        let result = self.ask(topic, give_up_at).await;
+        *failure = result.as_ref().err().cloned();
         result
     }
 
-    fn join(&self, topic: &TopicName) -> Result<Arc<tokio::sync::Mutex<()>>, PagiError> {
+    fn join(&self, topic: &TopicName) -> Result<Shared, PagiError> {
         let mut going_on = lock(&self.going_on);
         if going_on.len() >= TOPIC_LOOKUPS_MAX && !going_on.contains_key(topic) {
             let detail = format!("{TOPIC_LOOKUPS_MAX} topics are being looked up; retry");
@@ -81,18 +87,30 @@ impl Lookups {
         give_up_at: Instant,
     ) -> Result<Option<NonZeroU32>, Verdict> {
         let what = format!("cannot look up topic {topic} at {}", self.cluster.address());
-        self.cluster.refresh().await.map_err(|error| before_sending(&error, &what))?;
+        let left = || give_up_at.saturating_duration_since(Instant::now());
+        self.cluster.refresh(left()).await.map_err(|error| before_sending(&error, &what))?;
         if let Some(count) = self.cluster.partition_count(topic.as_str()) {
             return Ok(Some(count));
         }
         // Asking for the topic by its name makes a broker that creates topics create it.
-        let left = give_up_at.saturating_duration_since(Instant::now());
         self.cluster
-            .open(topic.as_str(), 0, left.max(Duration::from_millis(1)))
+            .open(topic.as_str(), 0, left())
             .await
             .map_err(|error| before_sending(&error, &what))?;
-        self.cluster.refresh().await.map_err(|error| before_sending(&error, &what))?;
+        self.cluster.refresh(left()).await.map_err(|error| before_sending(&error, &what))?;
         Ok(self.cluster.partition_count(topic.as_str()))
+    }
+}
+
+/// Ends a lookup, also when who asked has stopped waiting: the next one then starts anew.
+struct Leave<'a> {
+    lookups: &'a Lookups,
+    topic: &'a TopicName,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        lock(&self.lookups.going_on).remove(self.topic);
     }
 }
 

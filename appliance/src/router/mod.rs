@@ -9,6 +9,8 @@ mod consumer_loop;
 mod discovery;
 mod event;
 mod event_router;
+#[cfg(test)]
+mod fake_broker;
 mod fetcher;
 mod group_client;
 pub mod handler;

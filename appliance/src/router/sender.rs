@@ -101,7 +101,7 @@ impl Sender {
             tracing::debug!(topic = %self.topic, partition = self.partition, error = %verdict.error,
                 "not delivered yet, trying again");
             // A stale picture of the cluster would lead to the same wrong leader again.
-            let _ = self.cluster.refresh().await;
+            let _ = self.cluster.refresh(patience_left(part)).await;
             tokio::time::sleep(backoff.next(random())).await;
             self.give_up(part, &verdict.error);
             if part.is_empty() {
@@ -159,9 +159,8 @@ impl Sender {
                 return Ok(Connection { client: open.client, proven_at: Instant::now() });
             }
         }
-        let patience_ends = part.iter().map(|waiting| waiting.give_up_at).max();
-        let left = patience_ends.map_or(Duration::ZERO, |end| end - Instant::now());
-        let client = self.cluster.open(self.topic.as_str(), self.partition, left).await?;
+        let (topic, left) = (self.topic.as_str(), patience_left(part));
+        let client = self.cluster.open(topic, self.partition, left).await?;
         Ok(Connection { client, proven_at: Instant::now() })
     }
 
@@ -169,6 +168,12 @@ impl Sender {
         let (topic, partition) = (&self.topic, self.partition);
         format!("{problem} {} for {topic}/{partition}", self.cluster.address())
     }
+}
+
+/// For how long there is still someone who waits for the request to be sent.
+fn patience_left(part: &[Waiting<Pending>]) -> Duration {
+    let end = part.iter().map(|waiting| waiting.give_up_at).max();
+    end.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()))
 }
 
 /// Leaves no caller waiting, however the task ends.

@@ -1,0 +1,263 @@
+//! A broker for tests that misbehaves on command: one node, one partition per topic.
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pagi_protocol::kafka::api::APIS;
+use pagi_protocol::kafka::cursor::Cursor;
+use pagi_protocol::kafka::error_code::KafkaCode;
+use pagi_protocol::kafka::exchange::{Request, decode_header, decode_request, encode_response};
+use pagi_protocol::kafka::messages::api_versions::{ApiVersion, ApiVersionsResponse};
+use pagi_protocol::kafka::messages::list_offsets::{
+    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+};
+use pagi_protocol::kafka::messages::metadata::{
+    MetadataBroker, MetadataPartition, MetadataResponse, MetadataTopic,
+};
+use pagi_protocol::kafka::messages::produce::{
+    ProducePartitionResponse, ProduceResponse, ProduceTopicResponse,
+};
+use pagi_protocol::kafka::record::Records;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use super::sync::lock;
+
+/// What becomes of a produce request.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fate {
+    /// It is refused with this code.
+    Refuse(KafkaCode),
+    /// It is not answered.
+    Silence,
+    /// The connection is closed instead of an answer.
+    Close,
+}
+
+/// The broker. It stores what no fate was set for.
+#[derive(Clone)]
+pub(super) struct FakeBroker(Arc<Inner>);
+
+struct Inner {
+    address: std::net::SocketAddr,
+    state: Mutex<State>,
+    /// A permit for each produce request that may be answered.
+    answers: Semaphore,
+    /// How many produce requests have come.
+    requests: watch::Sender<usize>,
+    /// Changes when all connections are to be closed.
+    hang_up: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct State {
+    topics: BTreeSet<String>,
+    creates_topics: bool,
+    fates: VecDeque<Fate>,
+    poison: Option<Bytes>,
+    stored: Vec<Vec<Bytes>>,
+    offset: i64,
+}
+
+impl FakeBroker {
+    /// Starts it with these topics. It creates no others.
+    pub(super) async fn start(topics: &[&str]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
+        let broker = Self(Arc::new(Inner {
+            address: listener.local_addr().unwrap(),
+            state: Mutex::new(State { topics, ..State::default() }),
+            answers: Semaphore::new(1_000_000),
+            requests: watch::Sender::new(0),
+            hang_up: watch::Sender::new(()),
+        }));
+        let serving = broker.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let connection = serving.clone();
+                tokio::spawn(async move { connection.serve(stream).await });
+            }
+        });
+        broker
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> String {
+        self.0.address.to_string()
+    }
+
+    /// From now on, topics that are asked for are created.
+    pub(super) fn create_topics(&self) {
+        lock(&self.0.state).creates_topics = true;
+    }
+
+    /// What becomes of the next produce requests.
+    pub(super) fn decide(&self, fates: impl IntoIterator<Item = Fate>) {
+        lock(&self.0.state).fates.extend(fates);
+    }
+
+    /// Refuses, as invalid, every batch with this payload in it.
+    pub(super) fn refuse_payload(&self, payload: &'static [u8]) {
+        lock(&self.0.state).poison = Some(Bytes::from_static(payload));
+    }
+
+    /// Answers no produce request from now on, until [`FakeBroker::go_on`].
+    pub(super) fn pause(&self) {
+        self.0.answers.forget_permits(usize::MAX);
+    }
+
+    /// Answers again.
+    pub(super) fn go_on(&self) {
+        self.0.answers.add_permits(1_000_000);
+    }
+
+    /// Closes all connections there are.
+    pub(super) fn hang_up(&self) {
+        self.0.hang_up.send_replace(());
+    }
+
+    /// Waits until so many produce requests have come.
+    pub(super) async fn requests(&self, count: usize) {
+        let mut requests = self.0.requests.subscribe();
+        let arrived = requests.wait_for(|requests| *requests >= count);
+        tokio::time::timeout(Duration::from_secs(10), arrived).await.unwrap().unwrap();
+    }
+
+    /// How many produce requests have come.
+    pub(super) fn request_count(&self) -> usize {
+        *self.0.requests.borrow()
+    }
+
+    /// The payloads that were stored, by batch.
+    pub(super) fn stored(&self) -> Vec<Vec<Bytes>> {
+        lock(&self.0.state).stored.clone()
+    }
+
+    async fn serve(&self, mut stream: TcpStream) {
+        let mut hang_up = self.0.hang_up.subscribe();
+        tokio::select! {
+            _ = hang_up.changed() => {}
+            _ = self.answer_all(&mut stream) => {}
+        }
+    }
+
+    async fn answer_all(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        loop {
+            let length = stream.read_u32().await?;
+            let mut frame = vec![0; usize::try_from(length).unwrap()];
+            stream.read_exact(&mut frame).await?;
+            let mut cursor = Cursor::new(Bytes::from(frame));
+            let header = decode_header(&mut cursor).unwrap();
+            let (request, version) = decode_request(&header, &mut cursor).unwrap();
+            let id = header.correlation_id;
+            let answer = match request {
+                Request::ApiVersions(_) => encode_response(&api_versions(), version, id),
+                Request::Metadata(request) => {
+                    let names = request
+                        .topics
+                        .map(|topics| topics.into_iter().filter_map(|topic| topic.name).collect());
+                    encode_response(&self.metadata(names), version, id)
+                }
+                Request::ListOffsets(_) => encode_response(&list_offsets(), version, id),
+                Request::Produce(request) => {
+                    self.0.requests.send_modify(|requests| *requests += 1);
+                    self.0.answers.acquire().await.unwrap().forget();
+                    let topic = request.topic_data.into_iter().next().unwrap();
+                    let batch = topic.partition_data.into_iter().next().unwrap().records.unwrap();
+                    if lock(&self.0.state)
+                        .fates
+                        .pop_front_if(|f| matches!(f, Fate::Silence))
+                        .is_some()
+                    {
+                        std::future::pending::<()>().await;
+                    }
+                    match self.produce(topic.name, &batch) {
+                        Some(response) => encode_response(&response, version, id),
+                        None => return Ok(()),
+                    }
+                }
+                other => panic!("not spoken here: {other:?}"),
+            };
+            stream.write_all(&answer.concat()).await?;
+        }
+    }
+
+    fn metadata(&self, names: Option<Vec<String>>) -> MetadataResponse {
+        let mut state = lock(&self.0.state);
+        if state.creates_topics {
+            state.topics.extend(names.iter().flatten().cloned());
+        }
+        let names = names.unwrap_or_else(|| state.topics.iter().cloned().collect());
+        let topics = names.into_iter().map(|name| {
+            let partition = MetadataPartition { leader_id: 1, ..MetadataPartition::default() };
+            match state.topics.contains(&name) {
+                true => MetadataTopic {
+                    name: Some(name),
+                    partitions: vec![partition],
+                    ..MetadataTopic::default()
+                },
+                false => MetadataTopic {
+                    name: Some(name),
+                    error_code: KafkaCode::UnknownTopicOrPartition.number(),
+                    ..MetadataTopic::default()
+                },
+            }
+        });
+        let this = MetadataBroker {
+            node_id: 1,
+            host: self.0.address.ip().to_string(),
+            port: self.0.address.port().into(),
+            rack: None,
+        };
+        MetadataResponse {
+            topics: topics.collect(),
+            brokers: vec![this],
+            controller_id: 1,
+            ..MetadataResponse::default()
+        }
+    }
+
+    /// The answer; none when the connection is to be closed.
+    fn produce(&self, topic: String, batch: &Bytes) -> Option<ProduceResponse> {
+        let mut state = lock(&self.0.state);
+        let records = Records::of_batch(batch).unwrap();
+        let payloads: Vec<_> = records.map(|r| r.unwrap().1.value.unwrap_or_default()).collect();
+        let poisoned = state.poison.as_ref().is_some_and(|poison| payloads.contains(poison));
+        let (code, base_offset) = match state.fates.pop_front() {
+            Some(Fate::Close | Fate::Silence) => return None,
+            Some(Fate::Refuse(code)) => (code, -1),
+            None if poisoned => (KafkaCode::InvalidRecord, -1),
+            None => {
+                let base_offset = state.offset;
+                state.offset += i64::try_from(payloads.len()).unwrap();
+                state.stored.push(payloads);
+                (KafkaCode::None, base_offset)
+            }
+        };
+        let partition = ProducePartitionResponse {
+            error_code: code.number(),
+            base_offset,
+            ..ProducePartitionResponse::default()
+        };
+        let responses =
+            vec![ProduceTopicResponse { name: topic, partition_responses: vec![partition] }];
+        Some(ProduceResponse { responses, ..ProduceResponse::default() })
+    }
+}
+
+fn api_versions() -> ApiVersionsResponse {
+    let api_keys = APIS.iter().map(|api| ApiVersion {
+        api_key: api.number,
+        min_version: api.min_version,
+        max_version: api.max_version,
+    });
+    ApiVersionsResponse { api_keys: api_keys.collect(), ..ApiVersionsResponse::default() }
+}
+
+fn list_offsets() -> ListOffsetsResponse {
+    let partition = ListOffsetsPartitionResponse { offset: 0, ..Default::default() };
+    let topic = ListOffsetsTopicResponse { name: "t".to_owned(), partitions: vec![partition] };
+    ListOffsetsResponse { topics: vec![topic], ..ListOffsetsResponse::default() }
+}
