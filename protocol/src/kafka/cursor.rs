@@ -1,8 +1,10 @@
 //! Bounds-checked reading of untrusted bytes.
 //!
-//! **Invariants.** No read goes beyond the frame. Byte fields share the frame's memory. A count
-//! from the wire never reserves more elements than the bytes that are left could hold.
-use bytes::Bytes;
+//! **Invariants.** No read goes beyond the frame. Byte fields share the frame's memory. Room for
+//! elements is made by the bytes that are left, not by a count from the wire; and all elements of
+//! a frame together take at most [`ELEMENT_BYTES_PER_BYTE`] times the frame's bytes (beside
+//! [`ELEMENT_BYTES_FREE`]), never more than [`ELEMENT_BYTES_MAX`].
+use bytes::{Buf as _, Bytes};
 
 /// Why bytes are not what the protocol says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -18,9 +20,9 @@ pub enum DecodeError {
     /// A length or count is negative where it may not be.
     #[error("a length of {0} makes no sense")]
     Length(i64),
-    /// The arrays of a frame have more elements than a frame may have.
-    #[error("a frame has more than {ELEMENTS_MAX} elements")]
-    TooMany,
+    /// The elements of a frame would take more memory than a frame of its size may.
+    #[error("{0} more elements would take more memory than the frame is worth")]
+    TooMany(usize),
     /// A variable-length integer has too many bytes.
     #[error("a variable-length integer does not end")]
     Varint,
@@ -42,17 +44,27 @@ pub enum DecodeError {
 #[derive(Debug, Clone)]
 pub struct Cursor {
     bytes: Bytes,
-    elements_left: usize,
+    element_bytes_left: usize,
 }
 
-/// Elements of all arrays of one frame: an element takes more memory than its bytes on the wire.
-const ELEMENTS_MAX: usize = 100_000;
+/// The memory that elements may take for each byte of their frame. Kafka's take two to five bytes
+/// for each of theirs; empty strings, of which a hostile frame can be full, would take forty.
+pub const ELEMENT_BYTES_PER_BYTE: usize = 8;
+
+/// The memory that the elements of any frame may take, however small it is.
+pub const ELEMENT_BYTES_FREE: usize = 64 * 1024;
+
+/// The memory that the elements of a frame may take, however large it is: 100,000 partitions and
+/// more. Large frames are large by their records, which take none.
+pub const ELEMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 impl Cursor {
     /// Reads `bytes` from the front.
     #[must_use]
-    pub const fn new(bytes: Bytes) -> Self {
-        Self { bytes, elements_left: ELEMENTS_MAX }
+    pub fn new(bytes: Bytes) -> Self {
+        let element_bytes = bytes.len().saturating_mul(ELEMENT_BYTES_PER_BYTE);
+        let element_bytes = element_bytes.saturating_add(ELEMENT_BYTES_FREE);
+        Self { bytes, element_bytes_left: element_bytes.min(ELEMENT_BYTES_MAX) }
     }
 
     /// The bytes that are left.
@@ -61,19 +73,21 @@ impl Cursor {
         self.bytes.len()
     }
 
-    /// Takes note that an array has so many elements, of at least so many bytes each.
+    /// An empty list for so many elements, which take at least so many bytes each on the wire.
     ///
     /// # Errors
     /// [`DecodeError::Short`] when the bytes that are left cannot hold them, and
-    /// [`DecodeError::TooMany`] when the frame has too many elements in all.
-    pub fn announce(&mut self, elements: usize, bytes_min: usize) -> Result<(), DecodeError> {
-        let needed = elements.saturating_mul(bytes_min);
-        if needed > self.bytes.len() {
-            return Err(DecodeError::Short { needed, left: self.bytes.len() });
+    /// [`DecodeError::TooMany`] when the frame's elements would take too much memory.
+    pub fn room<T>(&mut self, count: usize, bytes_min: usize) -> Result<Vec<T>, DecodeError> {
+        let (needed, left) = (count.saturating_mul(bytes_min), self.bytes.len());
+        if needed > left {
+            return Err(DecodeError::Short { needed, left });
         }
-        let left = self.elements_left.checked_sub(elements).ok_or(DecodeError::TooMany)?;
-        self.elements_left = left;
-        Ok(())
+        let element_bytes = count.saturating_mul(size_of::<T>());
+        let left_then = self.element_bytes_left.checked_sub(element_bytes);
+        self.element_bytes_left = left_then.ok_or(DecodeError::TooMany(count))?;
+        let worth = left.checked_div(size_of::<T>()).unwrap_or(count);
+        Ok(Vec::with_capacity(count.min(worth.max(1))))
     }
 
     /// The next `count` bytes, shared.
@@ -94,8 +108,20 @@ impl Cursor {
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         let short = DecodeError::Short { needed: N, left: self.bytes.len() };
         let array = *self.bytes.first_chunk::<N>().ok_or(short)?;
-        let _ = self.bytes.split_to(N);
+        self.bytes.advance(N);
         Ok(array)
+    }
+
+    /// The next `count` bytes as text.
+    ///
+    /// # Errors
+    /// [`DecodeError::Short`] or [`DecodeError::NotUtf8`].
+    pub fn text(&mut self, count: usize) -> Result<String, DecodeError> {
+        let short = DecodeError::Short { needed: count, left: self.bytes.len() };
+        let text = std::str::from_utf8(self.bytes.get(..count).ok_or(short)?);
+        let text = text.map_err(|_| DecodeError::NotUtf8)?.to_owned();
+        self.bytes.advance(count);
+        Ok(text)
     }
 
     /// An unsigned variable-length integer of at most 32 bits.
@@ -152,4 +178,59 @@ pub(super) enum Width {
     Two,
     Four,
     Compact,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cursor(bytes: &'static [u8]) -> Cursor {
+        Cursor::new(Bytes::from_static(bytes))
+    }
+
+    #[test]
+    fn nothing_behind_the_end_is_read() {
+        let mut cursor = cursor(&[1, 2, 3]);
+        assert_eq!(cursor.array::<4>(), Err(DecodeError::Short { needed: 4, left: 3 }));
+        assert_eq!(cursor.take(4), Err(DecodeError::Short { needed: 4, left: 3 }));
+        assert_eq!(cursor.text(usize::MAX).map_err(|_| ()), Err(()));
+        assert_eq!(cursor.array(), Ok([1]));
+        assert_eq!(cursor.text(2).as_deref(), Ok("\x02\x03"));
+        assert_eq!(cursor.left(), 0);
+    }
+
+    #[test]
+    fn bytes_are_shared() {
+        let frame = Bytes::from(vec![7; 100]);
+        assert_eq!(Cursor::new(frame.clone()).take(100).unwrap().as_ptr(), frame.as_ptr());
+    }
+
+    #[test]
+    fn integers_that_do_not_fit_are_refused() {
+        assert_eq!(cursor(b"\xff\xff\xff\xff\x0f").uvarint(), Ok(u32::MAX));
+        assert_eq!(cursor(b"\xff\xff\xff\xff\x10").uvarint(), Err(DecodeError::Varint));
+        assert_eq!(cursor(b"\x80\x80\x80\x80\x80\x01").uvarint(), Err(DecodeError::Varint));
+        let min = cursor(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01").varlong();
+        assert_eq!(min, Ok(i64::MIN));
+        let more = cursor(b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02").varlong();
+        assert_eq!(more, Err(DecodeError::Varint));
+        assert_eq!(cursor(b"\x80").uvarint(), Err(DecodeError::Short { needed: 1, left: 0 }));
+    }
+
+    #[test]
+    fn room_is_made_by_the_bytes_that_came() {
+        let frame = Cursor::new(Bytes::from(vec![0; 1000]));
+        let room = |count| frame.clone().room::<[u64; 4]>(count, 1).map(|room| room.capacity());
+        assert_eq!(room(3), Ok(3));
+        assert_eq!(room(1000), Ok(1000 / 32));
+        assert_eq!(room(1001), Err(DecodeError::Short { needed: 1001, left: 1000 }));
+        assert_eq!(room(usize::MAX).map_err(|_| ()), Err(()));
+    }
+
+    #[test]
+    fn the_elements_of_a_frame_share_one_allowance() {
+        let mut frame = Cursor::new(Bytes::from(vec![0; 1 << 20]));
+        assert!(frame.room::<[u64; 8]>(100_000, 1).is_ok());
+        assert_eq!(frame.room::<[u64; 8]>(100_000, 1), Err(DecodeError::TooMany(100_000)));
+    }
 }

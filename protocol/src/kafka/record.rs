@@ -12,8 +12,6 @@ use super::record_batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader};
 
 /// The fewest bytes a header takes: two lengths.
 const HEADER_BYTES_MIN: usize = 2;
-/// Headers for which room is made before the first is read.
-const HEADERS_RESERVED_MAX: usize = 16;
 
 /// A record, without its place in a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -153,8 +151,7 @@ fn read_fields(fields: &mut Cursor, batch: &BatchHeader) -> Result<(i64, Record)
     let key = nullable(fields)?;
     let value = nullable(fields)?;
     let count = length(fields)?;
-    fields.announce(count, HEADER_BYTES_MIN)?;
-    let mut headers = Vec::with_capacity(count.min(HEADERS_RESERVED_MAX));
+    let mut headers = fields.room(count, HEADER_BYTES_MIN)?;
     for _ in 0..count {
         let key = nullable(fields)?.ok_or(DecodeError::Null)?;
         let key = String::from_utf8_lossy(&key).into_owned();

@@ -96,26 +96,30 @@ fn put_length(out: &mut Encoder, length: Option<usize>, width: Width) {
 
 impl Wire for Option<String> {
     fn decode(cursor: &mut Cursor, version: Version) -> Result<Self, DecodeError> {
-        let Some(length) = cursor.length(version.wide(Width::Two))? else { return Ok(None) };
-        let bytes = cursor.take(length)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| DecodeError::NotUtf8)?;
-        Ok(Some(text.to_owned()))
+        cursor.length(version.wide(Width::Two))?.map(|length| cursor.text(length)).transpose()
     }
 
     fn encode(&self, out: &mut Encoder, version: Version) {
-        put_length(out, self.as_ref().map(String::len), version.wide(Width::Two));
-        out.put(self.as_ref().map_or(&[], String::as_bytes));
+        match self {
+            Some(text) => text.encode(out, version),
+            None => put_length(out, None, version.wide(Width::Two)),
+        }
     }
 }
 
+/// Without compact lengths a text has at most 32,767 bytes on the wire. A longer one is cut, so
+/// that what follows it stays readable.
 impl Wire for String {
     fn decode(cursor: &mut Cursor, version: Version) -> Result<Self, DecodeError> {
         <Option<Self>>::decode(cursor, version)?.ok_or(DecodeError::Null)
     }
 
     fn encode(&self, out: &mut Encoder, version: Version) {
-        put_length(out, Some(self.len()), version.wide(Width::Two));
-        out.put(self.as_bytes());
+        const CLASSIC_BYTES_MAX: usize = i16::MAX as usize;
+        let bytes_max = if version.flexible { self.len() } else { CLASSIC_BYTES_MAX };
+        let (text, _) = self.split_at(self.floor_char_boundary(bytes_max));
+        put_length(out, Some(text.len()), version.wide(Width::Two));
+        out.put(text.as_bytes());
     }
 }
 
@@ -155,8 +159,7 @@ impl Wire for Records {
 impl<T: Wire> Wire for Option<Vec<T>> {
     fn decode(cursor: &mut Cursor, version: Version) -> Result<Self, DecodeError> {
         let Some(count) = cursor.length(version.wide(Width::Four))? else { return Ok(None) };
-        cursor.announce(count, T::BYTES_MIN)?;
-        let mut elements = Vec::with_capacity(count.min(ELEMENTS_RESERVED_MAX));
+        let mut elements = cursor.room(count, T::BYTES_MIN)?;
         for _ in 0..count {
             elements.push(T::decode(cursor, version)?);
         }
@@ -168,9 +171,6 @@ impl<T: Wire> Wire for Option<Vec<T>> {
         self.iter().flatten().for_each(|element| element.encode(out, version));
     }
 }
-
-/// Elements for which room is made before the first is read.
-const ELEMENTS_RESERVED_MAX: usize = 16;
 
 impl<T: Wire> Wire for Vec<T> {
     fn decode(cursor: &mut Cursor, version: Version) -> Result<Self, DecodeError> {
@@ -257,3 +257,72 @@ macro_rules! default_of {
     };
 }
 pub(super) use {default_of, message};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLASSIC: Version = Version { number: 0, flexible: false };
+    const FLEXIBLE: Version = Version { number: 1, flexible: true };
+
+    fn encoded(value: &impl Wire, version: Version) -> Bytes {
+        let mut out = Encoder::default();
+        value.encode(&mut out, version);
+        out.into_bytes()
+    }
+
+    fn decoded<T: Wire>(bytes: Bytes, version: Version) -> Result<T, DecodeError> {
+        T::decode(&mut Cursor::new(bytes), version)
+    }
+
+    #[test]
+    fn lengths_are_wide_or_compact() {
+        let text = "pagi".to_owned();
+        assert_eq!(encoded(&text, CLASSIC), b"\0\x04pagi".as_slice());
+        assert_eq!(encoded(&text, FLEXIBLE), b"\x05pagi".as_slice());
+        assert_eq!(encoded(&vec![1_i16], CLASSIC), b"\0\0\0\x01\0\x01".as_slice());
+        assert_eq!(encoded(&vec![1_i16], FLEXIBLE), b"\x02\0\x01".as_slice());
+    }
+
+    #[test]
+    fn null_is_not_empty() {
+        assert_eq!(encoded(&None::<String>, CLASSIC), b"\xff\xff".as_slice());
+        assert_eq!(encoded(&None::<Vec<i32>>, FLEXIBLE), b"\0".as_slice());
+        assert_eq!(encoded(&Some(Bytes::new()), FLEXIBLE), b"\x01".as_slice());
+        let null = Bytes::from_static(b"\xff\xff");
+        assert_eq!(decoded(null.clone(), CLASSIC), Ok(None::<String>));
+        assert_eq!(decoded::<String>(null, CLASSIC), Err(DecodeError::Null));
+        assert_eq!(decoded::<Vec<i8>>(Bytes::from_static(b"\0"), FLEXIBLE), Err(DecodeError::Null));
+    }
+
+    #[test]
+    fn lengths_that_make_no_sense_are_refused() {
+        let negative = Bytes::from_static(b"\x80\0\0\0");
+        let refused = DecodeError::Length(i32::MIN.into());
+        assert_eq!(decoded::<Option<Bytes>>(negative.clone(), CLASSIC), Err(refused));
+        assert_eq!(decoded::<Vec<i8>>(negative, CLASSIC), Err(refused));
+        let not_utf8 = Bytes::from_static(b"\x02\xff");
+        assert_eq!(decoded::<String>(not_utf8, FLEXIBLE), Err(DecodeError::NotUtf8));
+    }
+
+    #[test]
+    fn a_text_too_long_for_its_length_is_cut_between_letters() {
+        let text = "é".repeat(20_000);
+        let bytes = encoded(&text, CLASSIC);
+        assert_eq!(bytes.len(), 2 + 32_766);
+        assert_eq!(decoded::<String>(bytes, CLASSIC).as_deref(), Ok("é".repeat(16_383).as_str()));
+        assert_eq!(decoded(encoded(&text, FLEXIBLE), FLEXIBLE), Ok(text));
+    }
+
+    #[test]
+    fn pieces_of_records_travel_as_one() {
+        let large = Bytes::from(vec![7; 2000]);
+        let records = Records(vec![Bytes::from_static(b"small"), large.clone(), large]);
+        let whole = Bytes::from(records.0.concat());
+        for version in [CLASSIC, FLEXIBLE] {
+            assert_eq!(encoded(&records, version), encoded(&Some(whole.clone()), version));
+        }
+        // Some clients take null for a mistake.
+        assert_eq!(encoded(&Records::default(), CLASSIC), b"\0\0\0\0".as_slice());
+    }
+}
