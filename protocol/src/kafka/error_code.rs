@@ -122,3 +122,21 @@ codes! {
     /// No topic has this id.
     UnknownTopicId = 100, retriable true;
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::error::ResponseError;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_as_kafka_has_them() {
+        for number in (-1..=200).filter(|number| *number != 0) {
+            let Some(code) = KafkaCode::from_number(number) else { continue };
+            let theirs = ResponseError::try_from_code(number).unwrap();
+            assert_eq!(format!("{code:?}"), format!("{theirs:?}"));
+            assert_eq!(code.retriable(), theirs.is_retriable(), "{code:?}");
+            assert_eq!(code.number(), number);
+        }
+    }
+}

@@ -8,7 +8,11 @@ pub mod error_code;
 pub mod exchange;
 pub mod frame;
 pub mod messages;
+#[cfg(test)]
+mod oracle;
 pub mod partitioner;
 pub mod record;
 pub mod record_batch;
+#[cfg(test)]
+mod sample;
 pub mod wire;

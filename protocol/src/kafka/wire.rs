@@ -246,6 +246,22 @@ macro_rules! message {
                 }
             }
         }
+
+        #[cfg(test)]
+        impl $crate::kafka::sample::Sample for $name {
+            fn sample(
+                choices: &mut $crate::kafka::sample::Choices<'_>,
+                version: $crate::kafka::wire::Version,
+            ) -> Self {
+                Self {
+                    $($field: if version.number >= $from $(&& version.number <= $to)? {
+                        $crate::kafka::sample::Sample::sample(choices, version)
+                    } else {
+                        $crate::kafka::wire::default_of!($type $(, $default)?)
+                    },)*
+                }
+            }
+        }
     };
 }
 macro_rules! default_of {
