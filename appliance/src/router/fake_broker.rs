@@ -18,7 +18,7 @@ use pagi_protocol::kafka::messages::metadata::{
 use pagi_protocol::kafka::messages::produce::{
     ProducePartitionResponse, ProduceResponse, ProduceTopicResponse,
 };
-use pagi_protocol::kafka::record::Records;
+use pagi_protocol::kafka::record::RecordReader;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -222,7 +222,7 @@ impl FakeBroker {
     /// The answer; none when the connection is to be closed.
     fn produce(&self, topic: String, batch: &Bytes) -> Option<ProduceResponse> {
         let mut state = lock(&self.0.state);
-        let records = Records::of_batch(batch).unwrap();
+        let records = RecordReader::of_batch(batch).unwrap();
         let payloads: Vec<_> = records.map(|r| r.unwrap().1.value.unwrap_or_default()).collect();
         let poisoned = state.poison.as_ref().is_some_and(|poison| payloads.contains(poison));
         let (code, base_offset) = match state.fates.pop_front() {
