@@ -24,9 +24,6 @@ use crate::limits::{
     FRAME_BYTES_MAX, KAFKA_IDLE_MAX, KAFKA_TRANSFER_MAX, PERMIT_BYTES, REQUESTS_PER_CONNECTION_MAX,
 };
 
-/// Room for a request that is made before any of it came.
-const FIRST_READ_BYTES: usize = 64 << 10;
-
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 enum End {
@@ -137,14 +134,11 @@ async fn next_length(read: &mut ReadHalf<'_>) -> Result<usize, End> {
     }
 }
 
-/// Makes room as bytes come, so that a length alone reserves little.
+/// The room that is made is counted before, and takes no memory until bytes come.
 async fn read_body(read: &mut ReadHalf<'_>, bytes: usize) -> Result<BytesMut, End> {
-    let mut body = BytesMut::with_capacity(bytes.min(FIRST_READ_BYTES));
+    let mut body = BytesMut::with_capacity(bytes);
     let mut rest = read.take(bytes as u64);
     while body.len() < bytes {
-        if body.len() == body.capacity() {
-            body.reserve(body.len().min(bytes - body.len()));
-        }
         if rest.read_buf(&mut body).await? == 0 {
             return Err(End::Closed);
         }
