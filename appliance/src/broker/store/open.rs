@@ -2,7 +2,8 @@
 //!
 //! **Invariants.** Nothing is changed before it is clear that the folder can be opened. What
 //! readers see afterwards is durable: the last round, which may have been written but not
-//! synced, is written again and synced.
+//! synced, is written again and synced. So are the names of the checkpoint and of the files of
+//! the write-ahead log: a process that was killed may have left them to the page cache alone.
 use std::io;
 use std::sync::Arc;
 
@@ -139,6 +140,8 @@ fn read_checkpoint(storage: &dyn Storage) -> Result<Option<Checkpoint>, OpenErro
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         file => file.map_err(failed)?,
     };
+    // A process that was killed may have left it under a name that is not durable.
+    storage.sync_dir("").map_err(failed)?;
     let size = file.size().map_err(failed)?;
     let bytes: Bytes = file.read(0, usize::try_from(size).unwrap_or(usize::MAX)).map_err(failed)?;
     Ok(Some(Checkpoint::decode(bytes)?))
@@ -160,6 +163,7 @@ fn make_folder(storage: &dyn Storage, identity: Identity) -> Result<Checkpoint, 
     }
     storage.create_dir(WAL).map_err(failed)?;
     storage.create_dir(TOPICS).map_err(failed)?;
+    storage.sync_dir("").map_err(failed)?;
     let checkpoint = Checkpoint {
         cluster_id: identity.cluster_id,
         salt: identity.salt,
@@ -180,6 +184,7 @@ fn wal_files(
     sizes: &Sizes,
 ) -> Result<Vec<WalFile>, OpenError> {
     let failed = |error| OpenError::Io { what: "the folder 'wal' could not be used", error };
+    storage.sync_dir(WAL).map_err(failed)?;
     let mut files = Vec::new();
     for name in storage.list(WAL).map_err(failed)? {
         match wal_file_number(&name) {
