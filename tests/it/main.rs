@@ -15,5 +15,7 @@ mod config;
 mod main_job;
 mod proxy;
 mod publish;
+mod settings;
 mod shutdown;
 mod support;
+mod tour;

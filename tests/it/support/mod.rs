@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod kcat;
 pub(crate) mod process;
 pub(crate) mod publish;
+pub(crate) mod readme;
 pub(crate) mod skip;
 pub(crate) mod upstream;
 pub(crate) mod wait;
