@@ -58,20 +58,34 @@ pub(super) fn line(row: &Row) -> String {
 fn cell(number: Option<f64>) -> String {
     match number {
         None => String::new(),
-        Some(number) if number >= 1000.0 => {
-            let digits = format!("{number:.0}");
-            let (head, tail) = digits.split_at(digits.len() - 3);
-            format!("{head},{tail}")
-        }
+        Some(number) if number >= 1000.0 => thousands_apart(&format!("{number:.0}")),
         Some(number) if number >= 100.0 => format!("{number:.0}"),
         Some(number) if number >= 10.0 => format!("{number:.1}"),
         Some(number) => format!("{number:.2}"),
     }
 }
 
+fn thousands_apart(digits: &str) -> String {
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (digits, text) in [("1000", "1,000"), ("123456", "123,456"), ("1234567", "1,234,567")] {
+            assert_eq!(thousands_apart(digits), text);
+        }
+    }
 
     #[test]
     fn a_row_shows_what_there_is() {
