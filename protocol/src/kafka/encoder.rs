@@ -81,3 +81,30 @@ impl Encoder {
         self.chunks.concat().into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_bytes_are_passed_on_without_a_copy() {
+        let records = Bytes::from(vec![7; SHARE_FROM_BYTES]);
+        let mut out = Encoder::framed();
+        out.put(b"head");
+        out.put_shared(&records);
+        out.put_shared(&records);
+        out.put_shared(&Bytes::from_static(b"few"));
+        let chunks = out.finish();
+        assert_eq!(chunks.len(), 4);
+        assert_eq!(chunks[0], b"\0\0\x08\x07head".as_slice());
+        assert_eq!([chunks[1].as_ptr(), chunks[2].as_ptr()], [records.as_ptr(); 2]);
+        assert_eq!(chunks[3], "few");
+    }
+
+    #[test]
+    fn a_frame_without_records_is_one_chunk() {
+        let mut out = Encoder::framed();
+        out.put_uvarint(300);
+        assert_eq!(out.finish(), [Bytes::from_static(b"\0\0\0\x02\xac\x02")]);
+    }
+}
