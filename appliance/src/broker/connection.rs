@@ -101,12 +101,12 @@ async fn read_requests(
                 return Err(End::Stopped);
             }
         };
+        quick_ack(read.as_ref());
         let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&context.frame_permits).acquire_many_owned(permits).await;
         let permit = permit.map_err(|_| End::Stopped)?;
         let body = timeout(KAFKA_TRANSFER_MAX, read_body(&mut read, bytes));
         let body = body.await.map_err(|_| End::TimedOut("a request did not arrive whole"))??;
-        quick_ack(&read);
         let frame = Bytes::from_owner(Frame { body, _permit: permit });
         let answer = dispatch(context, endpoint, frame).await?;
         answers.send(answer).await.map_err(|_| End::Closed)?;
@@ -137,20 +137,22 @@ async fn next_length(read: &mut ReadHalf<'_>) -> Result<usize, End> {
 /// The room that is made is counted before, and takes no memory until bytes come.
 async fn read_body(read: &mut ReadHalf<'_>, bytes: usize) -> Result<BytesMut, End> {
     let mut body = BytesMut::with_capacity(bytes);
-    let mut rest = read.take(bytes as u64);
     while body.len() < bytes {
-        if rest.read_buf(&mut body).await? == 0 {
+        let rest = (bytes - body.len()) as u64;
+        if (&mut *read).take(rest).read_buf(&mut body).await? == 0 {
             return Err(End::Closed);
         }
+        quick_ack((*read).as_ref());
     }
     Ok(body)
 }
 
-/// Some clients, rskafka among them, write a request in two pieces without `TCP_NODELAY`, and
-/// wait 40 ms for a delayed acknowledgement in between; the kernel forgets this after each read.
-fn quick_ack(read: &ReadHalf<'_>) {
+/// Some clients, rskafka among them, write a request in two pieces without `TCP_NODELAY`, and send
+/// each last piece only when all before it is acknowledged, which the kernel delays by 40 ms. It
+/// forgets this after each read, so every piece of a request needs it anew.
+fn quick_ack(stream: &TcpStream) {
     // Without it the connection is slower, and as right.
-    let _ = set_tcp_quickack(read.as_ref(), true);
+    let _ = set_tcp_quickack(stream, true);
 }
 
 async fn write_answers(
