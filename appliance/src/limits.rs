@@ -220,6 +220,8 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub const BROKER_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the admin listener may take to finish its answers.
 pub const ADMIN_STOP_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long threads may take to end once everything has stopped.
+pub const RUNTIME_STOP_TIMEOUT: Duration = Duration::from_millis(500);
 /// The most threads for blocking calls (name look-ups).
 pub const BLOCKING_THREADS_MAX: usize = 16;
 /// The largest configuration file, in bytes.

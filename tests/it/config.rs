@@ -1,11 +1,14 @@
 //! Flags, environment and file; and what a person is told whose start fails.
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::support::appliance::command;
 use crate::support::gateway::unused_address;
 use crate::support::process::Process;
+use crate::support::skip;
 
 /// A gateway that needs no broker to start, on ports of its own.
 fn gateway(more: &[&str]) -> Command {
@@ -130,6 +133,59 @@ fn a_port_in_use_is_named_with_the_flag_that_changes_it() {
     let words = [address.as_str(), "--http-listen", "Another process", "port 0"];
     assert_refused(&mut gateway(&["--http-listen", &address]), 3, &words);
 }
+
+/// A broker on `data_dir`, on ports of its own.
+fn broker(data_dir: &Path) -> Command {
+    let listen = ["broker", "--kafka-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"];
+    let mut command = command(&listen);
+    command.arg("--data-dir").arg(data_dir);
+    command
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_used_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(other.join("notes.txt"), "mine").unwrap();
+    let name = other.to_str().unwrap();
+    assert_refused(&mut broker(&other), 3, &[name, "not a data folder", "notes.txt"]);
+    let file = other.join("notes.txt");
+    assert_refused(&mut broker(&file), 3, &[file.to_str().unwrap(), "cannot be used"]);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine", "nothing was touched");
+}
+
+#[test]
+fn a_data_folder_in_use_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::start(&mut broker(folder.path()));
+    first.line().unwrap_or_else(|| panic!("{}", first.errors()));
+    let words = [folder.path().to_str().unwrap(), "another process is using it"];
+    assert_refused(&mut broker(folder.path()), 3, &words);
+}
+
+#[test]
+fn a_data_folder_that_may_not_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let read_only = folder.path().join("read-only");
+    std::fs::create_dir(&read_only).unwrap();
+    let permit = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    permit(folder.path(), 0o755);
+    permit(&read_only, 0o555);
+    let mut command = broker(&read_only);
+    if std::fs::write(read_only.join("probe"), "").is_ok() {
+        std::fs::remove_file(read_only.join("probe")).unwrap();
+        // We are root, who may write everywhere; nobody may not.
+        if command.uid(NOBODY).output().is_err() {
+            return skip::say("the user nobody cannot run the binary, and root is never refused");
+        }
+    }
+    assert_refused(&mut command, 3, &[read_only.to_str().unwrap(), "Permission denied"]);
+}
+
+const NOBODY: u32 = 65534;
 
 #[test]
 fn without_a_command_there_is_help_with_examples_and_exit_codes() {

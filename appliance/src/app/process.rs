@@ -11,7 +11,7 @@ use super::error::AppError;
 use super::listeners::Listeners;
 use super::run::run;
 use crate::cli::{Invocation, Task};
-use crate::limits::BLOCKING_THREADS_MAX;
+use crate::limits::{BLOCKING_THREADS_MAX, RUNTIME_STOP_TIMEOUT};
 use crate::router::commands;
 use crate::shutdown::{self, Trigger};
 use crate::telemetry;
@@ -38,7 +38,7 @@ fn perform(task: Task) -> Result<(), AppError> {
         .thread_name("pagi")
         .build()
         .map_err(AppError::Process)?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         let (trigger, shutdown) = shutdown::channel();
         let signals = Signals::new().map_err(AppError::Process)?;
         tokio::spawn(signals.watch(trigger));
@@ -54,7 +54,10 @@ fn perform(task: Task) -> Result<(), AppError> {
                 commands::start_consumer(arguments, shutdown).await.map_err(AppError::Router)
             }
         }
-    })
+    });
+    // A name look-up that hangs is not waited for.
+    runtime.shutdown_timeout(RUNTIME_STOP_TIMEOUT);
+    done
 }
 
 /// Thousands of connections need more descriptors than the usual soft limit of 1,024.

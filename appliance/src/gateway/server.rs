@@ -21,6 +21,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::response_body::ResponseBody;
 use crate::limits;
@@ -81,10 +82,12 @@ pub(super) async fn serve<H: Handler>(
             continue;
         };
         let (http, handler, shutdown) = (http.clone(), handler.clone(), shutdown.clone());
-        let open = bounds.open.clone();
+        let (open, idle_timeout) = (bounds.open.clone(), bounds.idle_timeout);
         connections.spawn(async move {
             open.inc();
-            converse(&http, stream, peer, handler, &shutdown).await;
+            if has_begun(&stream, idle_timeout, &shutdown).await {
+                converse(&http, stream, peer, handler, &shutdown).await;
+            }
             open.dec();
             drop(slot);
         });
@@ -102,6 +105,15 @@ fn http(idle_timeout: Duration) -> http1::Builder {
         .max_header_size(limits::HTTP_HEAD_BYTES_MAX)
         .max_buf_size(limits::HTTP_BUFFER_BYTES_MAX);
     http
+}
+
+/// Waits for a first byte. The buffers of a conversation are 16 KiB: silence does not get them.
+async fn has_begun(stream: &TcpStream, idle_timeout: Duration, shutdown: &Shutdown) -> bool {
+    tokio::select! {
+        biased;
+        readable = timeout(idle_timeout, stream.readable()) => matches!(readable, Ok(Ok(()))),
+        () = shutdown.requested() => false,
+    }
 }
 
 async fn converse<H: Handler>(
