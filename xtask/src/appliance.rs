@@ -29,10 +29,11 @@ pub(crate) struct Addresses {
     pub(crate) kafka: Option<SocketAddr>,
 }
 
-/// Builds the appliance as it is released, and says where it is.
-pub(crate) fn build_release() -> Outcome<PathBuf> {
-    project::run(&mut project::cargo(["build", "--release", "--package", "pagi-appliance"]))?;
-    Ok(project::target().join("release/pagi-appliance"))
+/// Builds the appliance with a profile other than `dev`, and says where it is.
+pub(crate) fn build(profile: &str) -> Outcome<PathBuf> {
+    let arguments = ["build", "--package", "pagi-appliance", "--profile", profile];
+    project::run(&mut project::cargo(arguments))?;
+    Ok(project::target().join(profile).join("pagi-appliance"))
 }
 
 impl Appliance {

@@ -29,9 +29,12 @@ pub(crate) struct Arguments {
     /// How long each load runs.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// The binary to measure, instead of a release build made now.
+    /// The binary to measure, instead of one built now.
     #[arg(long)]
     binary: Option<PathBuf>,
+    /// How to build it: `release` as users get it, or `bench-fast` while working.
+    #[arg(long, default_value = "release", conflicts_with = "binary")]
+    profile: String,
     /// Where data is kept: the disk that is measured (below target/ unless told).
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -50,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     std::fs::create_dir_all(&folder).on(format!("make {}", folder.display()))?;
     let binary = match &arguments.binary {
         Some(binary) => binary.clone(),
-        None => appliance::build_release()?,
+        None => appliance::build(&arguments.profile)?,
     };
     let kafka = !arguments.alone && target::kafka_script().is_some();
     if !kafka {

@@ -31,7 +31,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let folder = tempfile::tempdir().on("make a folder for the data")?;
     let appliance = match arguments.brokers {
         Some(_) => None,
-        None => Some(Appliance::start(&appliance::build_release()?, folder.path(), &[])?),
+        None => {
+            let binary = appliance::build("bench-fast")?;
+            Some(Appliance::start(&binary, folder.path(), &[])?)
+        }
     };
     let brokers = match (&arguments.brokers, &appliance) {
         (None, Some(appliance)) => appliance.kafka()?.to_string(),
