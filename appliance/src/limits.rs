@@ -47,11 +47,11 @@ pub const PARTITIONS_PER_TOPIC_MAX: u32 = 1_024;
 /// Partitions in one log.
 pub const PARTITIONS_MAX: usize = 20_000;
 /// Bytes of one round of the write-ahead log, header and filling included.
-pub const ROUND_BYTES_MAX: usize = 4 << 20;
+pub const ROUND_BYTES_MAX: usize = 2 << 20;
 /// Bytes of one record batch as the log takes it.
-pub const BATCH_BYTES_MAX: usize = 3 << 20;
+pub const BATCH_BYTES_MAX: usize = (2 << 20) - (64 << 10);
 /// Bytes of the write-ahead log's first file: quick to make, so that the start is.
-pub const WAL_FIRST_FILE_BYTES: u64 = 4 << 20;
+pub const WAL_FIRST_FILE_BYTES: u64 = 2 << 20;
 /// Bytes of every later file of the write-ahead log, where the disk has room.
 pub const WAL_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Bytes of a file of the write-ahead log on the smallest disk.
@@ -60,7 +60,7 @@ pub const WAL_FILE_BYTES_MIN: u64 = 1 << 20;
 pub const WAL_FILE_DISK_SHARE: u64 = 16;
 /// Bytes of the disk that stay free for checkpoints, so that a full disk can be recovered.
 pub const DISK_RESERVE_BYTES: u64 = 2 << 20;
-/// Files of the write-ahead log: with the first, 196 MiB at most to replay.
+/// Files of the write-ahead log: with the first, 194 MiB at most to replay.
 pub const WAL_FILES_MAX: usize = 4;
 /// Bytes written to the write-ahead log before a checkpoint is due.
 pub const CHECKPOINT_WAL_BYTES: u64 = 64 << 20;
