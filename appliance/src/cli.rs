@@ -67,7 +67,7 @@ struct Common {
         global = true,
         env = "PAGI_LOG",
         value_name = "LEVEL",
-        default_value = "info,rskafka=warn"
+        default_value = "info,rskafka=off"
     )]
     log_level: Targets,
 }

@@ -2,10 +2,11 @@
 use std::time::Duration;
 
 use crate::support::appliance::Appliance;
+use crate::support::consumer::{self, Consumer};
 use crate::support::gateway::Gateway;
 use crate::support::http::{Http, Response};
+use crate::support::kcat;
 use crate::support::publish::new_topic;
-use crate::support::{consumer, kcat};
 
 const PATH: &str = "/pagi/v1/event/publish";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -312,13 +313,16 @@ fn audit_events_tell_of_published_and_refused_requests() {
     let headers = [JSON, ("x-request-id", id.as_str())];
     assert_eq!(http.request("POST", &path, &headers, b"{}").unwrap().status, 201);
     assert_eq!(http.request("POST", &path, &headers, b"{").unwrap().status, 400);
-    let entries = crate::support::wait::until("both audit events are there", || {
-        let records = consumer::read(&appliance.brokers, "pagi.audit");
-        let entries = records.iter().map(|record| serde_json::from_slice(&record.payload).unwrap());
-        let ours: Vec<serde_json::Value> =
-            entries.filter(|entry: &serde_json::Value| entry["request_id"] == id).collect();
-        (ours.len() == 2).then_some(ours)
-    });
+    let mut consumer = Consumer::start(&appliance.brokers, "pagi.audit", &id, &[]);
+    let mut entries = Vec::new();
+    while entries.len() < 2 {
+        let record = consumer.next().unwrap_or_else(|| panic!("{}", consumer.process.errors()));
+        let entry: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+        if entry["request_id"] == id {
+            entries.push(entry);
+        }
+    }
+    consumer.process.kill_9();
     let published = entries.iter().find(|entry| entry["status"] == 201).unwrap();
     assert_eq!(published["receipt"]["topic"], topic);
     assert_eq!((&published["route"], &published["path"]), (&"publish".into(), &PATH.into()));
