@@ -9,7 +9,7 @@ use pagi_appliance::config::GatewayPart;
 use crate::support::gateway::Gateway;
 use crate::support::http::Response;
 use crate::support::upstream::{Then, Upstream};
-use crate::support::wait::PATIENCE;
+use crate::support::wait::{self, PATIENCE};
 
 const STATUS: &str = "/pagi/v1/twin/twin-1/status";
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -198,6 +198,17 @@ fn connections_to_the_service_are_kept() {
 }
 
 #[test]
+fn a_connection_that_is_not_needed_is_closed() {
+    let upstream = Upstream::answering(OK);
+    let short = Duration::from_millis(50);
+    let gateway = in_front_of_with(&upstream, |part| part.proxy.idle_timeout = short);
+    assert_eq!(gateway.http().get(STATUS).unwrap().status, 200);
+    wait::until("the connection is closed", || (upstream.closed() == 1).then_some(()));
+    assert_eq!(gateway.http().get(STATUS).unwrap().status, 200);
+    assert_eq!(upstream.connections(), 2);
+}
+
+#[test]
 fn a_kept_connection_that_the_service_closed_is_replaced_without_a_trace() {
     let upstream = Upstream::start(|number, stream| match number {
         1 => Then::Close,
@@ -344,9 +355,7 @@ fn more_requests_at_once_than_may_be_are_told_to_come_back() {
     });
     let mut first = gateway.http();
     first.send(format!("GET {STATUS} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).unwrap();
-    crate::support::wait::until("the first is under way", || {
-        (upstream.heads().len() == 1).then_some(())
-    });
+    wait::until("the first is under way", || (upstream.heads().len() == 1).then_some(()));
     let second = gateway.http().get(STATUS).unwrap();
     assert_failed(&second, 503, "overloaded", "connection_limit_reached");
     assert_eq!(second.header("retry-after"), Some("1"));

@@ -16,7 +16,7 @@ use super::body::{self, Reservation};
 use super::config::Config;
 use super::publication::{Plan, Publication};
 use super::record::outgoing;
-use super::respond::{Failure, X_REQUEST_ID};
+use super::respond::Failure;
 use crate::core::headers::is_traceparent;
 use crate::router::PagiEventRouter;
 
@@ -80,7 +80,6 @@ fn context(
 ) -> impl Iterator<Item = (&'static str, Bytes)> {
     let trace = headers.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
     let id = Some(("x-request-id", Bytes::copy_from_slice(request_id.as_bytes())));
-    debug_assert_eq!(X_REQUEST_ID, "x-request-id");
     let trace = trace.map(|value| ("traceparent", Bytes::copy_from_slice(value.as_bytes())));
     id.into_iter().chain(trace)
 }

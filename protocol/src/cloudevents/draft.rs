@@ -10,6 +10,9 @@ use bytes::Bytes;
 use crate::error::{ErrorCode, PagiError};
 use crate::event::{EXTENSIONS_MAX, EventTime, ExtensionValue, PagiBaseEvent, SPEC_VERSION};
 
+/// The extensions, and the eight attributes of the specification itself.
+const ATTRIBUTES_MAX: usize = EXTENSIONS_MAX + 8;
+
 #[derive(Default)]
 pub(super) struct Draft {
     values: BTreeMap<String, ExtensionValue>,
@@ -18,7 +21,7 @@ pub(super) struct Draft {
 impl Draft {
     /// Takes one attribute by its name in the specification.
     pub(super) fn set(&mut self, name: &str, value: ExtensionValue) -> Result<(), PagiError> {
-        if self.values.len() >= EXTENSIONS_MAX + 8 {
+        if self.values.len() >= ATTRIBUTES_MAX {
             return Err(invalid(format!("more than {EXTENSIONS_MAX} extension attributes")));
         }
         match self.values.entry(name.to_owned()) {

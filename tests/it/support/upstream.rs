@@ -25,6 +25,7 @@ pub(crate) struct Upstream {
 #[derive(Default)]
 struct Seen {
     connections: usize,
+    closed: usize,
     heads: Vec<String>,
 }
 
@@ -42,7 +43,10 @@ impl Upstream {
             for stream in listener.incoming().map_while(Result::ok) {
                 shared.lock().unwrap().connections += 1;
                 let (seen, script) = (Arc::clone(&shared), Arc::clone(&script));
-                thread::spawn(move || converse(stream, &seen, &*script));
+                thread::spawn(move || {
+                    converse(stream, &seen, &*script);
+                    seen.lock().unwrap().closed += 1;
+                });
             }
         });
         Self { address, seen }
@@ -68,6 +72,11 @@ impl Upstream {
     /// How many connections were made so far.
     pub(crate) fn connections(&self) -> usize {
         self.seen.lock().unwrap().connections
+    }
+
+    /// How many of them have ended.
+    pub(crate) fn closed(&self) -> usize {
+        self.seen.lock().unwrap().closed
     }
 }
 
