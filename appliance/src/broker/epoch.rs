@@ -1,7 +1,7 @@
 //! The leader epoch that a client claims to know.
 use pagi_protocol::kafka::error_code::KafkaCode;
 
-use super::store::writer::LEADER_EPOCH;
+use crate::core::log::ids::LEADER_EPOCH;
 
 /// Holds a client's leader epoch against ours; -1 is a client that does not know any.
 ///

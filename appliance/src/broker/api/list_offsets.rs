@@ -15,7 +15,7 @@ use crate::broker::context::Context;
 use crate::broker::epoch::check_epoch;
 use crate::broker::store::reader::ReadError;
 use crate::broker::store::view::Partition;
-use crate::broker::store::writer::LEADER_EPOCH;
+use crate::core::log::ids::LEADER_EPOCH;
 use crate::limits::FETCH_RESPONSE_BYTES_MAX;
 
 const LATEST: i64 = -1;

@@ -12,7 +12,7 @@ use pagi_protocol::kafka::wire::Uuid;
 use crate::broker::config::Endpoint;
 use crate::broker::context::{Context, NODE_ID};
 use crate::broker::store::view::Topic;
-use crate::broker::store::writer::LEADER_EPOCH;
+use crate::core::log::ids::LEADER_EPOCH;
 
 /// Answers; makes topics that are missing when both sides want it.
 pub async fn respond(

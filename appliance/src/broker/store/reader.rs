@@ -11,7 +11,7 @@ use pagi_protocol::kafka::record_batch::BatchError;
 use super::files::{FileKey, ReadFiles};
 use super::layout::{SegmentFile, segment_file};
 use super::view::Partition;
-use crate::core::log::batch_run::{Run, select};
+use crate::core::log::batch_run::{Damage, Run, select};
 use crate::core::log::index::{self, ENTRY_BYTES, Entry};
 use crate::core::log::partition::{Place, Segment};
 use crate::limits::INDEX_INTERVAL_BYTES;
@@ -41,7 +41,7 @@ pub enum ReadError {
         /// Bytes from its beginning.
         position: u64,
         /// What is wrong there.
-        error: BatchError,
+        error: Damage,
     },
 }
 
@@ -86,20 +86,41 @@ impl Reader {
         bytes_max: usize,
     ) -> Result<Bytes, ReadError> {
         let start = self.look_up(partition, segment, |entry| entry.offset <= offset);
+        let beginning = Entry::start(segment.base_offset);
+        match self.read_from(partition, segment, start, offset, bytes_max) {
+            // It may be the index that is damaged: the segment tells without it.
+            Err(ReadError::Damaged { .. }) if start != beginning => {
+                self.read_from(partition, segment, beginning, offset, bytes_max)
+            }
+            read => read,
+        }
+    }
+
+    fn read_from(
+        &self,
+        partition: &Partition,
+        segment: &Segment,
+        start: Entry,
+        offset: i64,
+        bytes_max: usize,
+    ) -> Result<Bytes, ReadError> {
         let slack = usize::try_from(INDEX_INTERVAL_BYTES).unwrap_or_default();
-        let mut wanted = bytes_max.saturating_add(slack);
+        let usual = bytes_max.saturating_add(slack);
+        let (mut position, mut first, mut wanted) = (start.position, start.offset, usual);
         loop {
-            let piece = self.piece(partition, segment, start.position, wanted)?;
-            let at = |position: usize| start.position.saturating_add(position as u64);
-            match select(&piece, offset, bytes_max) {
+            let piece = self.piece(partition, segment, position, wanted)?;
+            let at = |bytes: usize| position.saturating_add(bytes as u64);
+            match select(&piece, first, offset, bytes_max) {
                 Ok(Run::Found(batches)) => return Ok(batches),
-                Ok(Run::Needs(bytes)) if bytes > wanted => wanted = bytes,
-                Ok(Run::Needs(_)) => {
-                    let short = BatchError::Short { needed: wanted, left: piece.len() };
-                    return Err(damaged(partition, segment, at(piece.len()), short));
+                Ok(Run::Ends { at: 0, needs, .. }) if needs <= wanted => {
+                    let short = BatchError::Short { needed: needs, left: piece.len() };
+                    return Err(damaged(partition, segment, at(0), short.into()));
                 }
-                Err((position, error)) => {
-                    return Err(damaged(partition, segment, at(position), error));
+                Ok(Run::Ends { at: bytes, first_offset, needs }) => {
+                    (position, first, wanted) = (at(bytes), first_offset, usual.max(needs));
+                }
+                Err((bytes, damage)) => {
+                    return Err(damaged(partition, segment, at(bytes), damage));
                 }
             }
         }
@@ -160,11 +181,6 @@ fn log_path(partition: &Partition, segment: &Segment) -> String {
     segment_file(&partition.dir, partition.id.index, segment.base_offset, SegmentFile::Log)
 }
 
-fn damaged(
-    partition: &Partition,
-    segment: &Segment,
-    position: u64,
-    error: BatchError,
-) -> ReadError {
+fn damaged(partition: &Partition, segment: &Segment, position: u64, error: Damage) -> ReadError {
     ReadError::Damaged { path: log_path(partition, segment), position, error }
 }

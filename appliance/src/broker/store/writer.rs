@@ -18,7 +18,7 @@ use super::wal::Wal;
 use crate::core::log::bytes_codec::CodecError;
 use crate::core::log::checkpoint::{GroupOffsets, WalPosition};
 use crate::core::log::entry::{APPEND_OVERHEAD_BYTES, CommittedOffset, Entry, put_append};
-use crate::core::log::ids::{PartitionId, Salt, Sequence, TopicId};
+use crate::core::log::ids::{LEADER_EPOCH, PartitionId, Salt, Sequence, TopicId};
 use crate::core::log::round::{HEADER_BYTES, RoundBuilder};
 use crate::core::log::state::{LogState, Placed, Refusal};
 use crate::limits::{BATCH_BYTES_MAX, DISK_RESERVE_BYTES, GROUPS_MAX, UNFLUSHED_BYTES_MAX};
@@ -323,6 +323,3 @@ impl LogWriter {
         }
     }
 }
-
-/// The leader epoch of every batch: one broker, that never changes.
-pub const LEADER_EPOCH: i32 = 0;

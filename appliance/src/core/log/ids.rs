@@ -32,6 +32,9 @@ impl Sequence {
     }
 }
 
+/// The leader epoch of every batch: one broker, that never changes.
+pub const LEADER_EPOCH: i32 = 0;
+
 /// The random number of one data folder, in every round: bytes that a client sent, or that
 /// another folder left behind, are never taken for a round of this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
