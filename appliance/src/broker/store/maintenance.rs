@@ -78,7 +78,9 @@ impl Maintenance {
         let files = self.partition_files(&snapshot);
         let Identity { cluster_id, salt } = self.identity;
         let Snapshot { sequence, position, state, offsets } = snapshot;
-        let checkpoint = Checkpoint { cluster_id, salt, sequence, position, state, files, offsets };
+        let wal_files = self.ring.files();
+        let checkpoint =
+            Checkpoint { cluster_id, salt, sequence, position, wal_files, state, files, offsets };
         write_checkpoint(&*self.storage, &checkpoint)?;
         self.ring.recycle(sequence);
         self.remove_deleted(&checkpoint)

@@ -19,9 +19,10 @@ use super::storage::{Storage, is_full};
 use super::view::View;
 use super::wal::{Ring, Wal, WalFile, make_first_file};
 use super::writer::LogWriter;
-use crate::core::log::checkpoint::{Checkpoint, CheckpointError, WalPosition};
+use crate::core::log::checkpoint::{Checkpoint, CheckpointError, WalFileSize, WalPosition};
 use crate::core::log::entry::Entry;
 use crate::core::log::ids::Sequence;
+use crate::core::log::round::BLOCK_BYTES;
 use crate::core::log::state::LogState;
 
 /// Why a data folder could not be opened.
@@ -94,8 +95,7 @@ pub fn open(
     };
     let files = wal_files(&*storage, &checkpoint, &sizes)?;
     let identity = Identity { cluster_id: checkpoint.cluster_id, salt: checkpoint.salt };
-    let smallest = files.iter().map(|file| file.bytes).min().unwrap_or_default();
-    let ring = Arc::new(Ring::new(smallest, sizes));
+    let ring = Arc::new(Ring::new(&files, sizes));
     let mut state = checkpoint.state;
     let topics: Vec<_> = state.topics().map(|topic| topic.made.clone()).collect();
     let view = Arc::new(View::restored(topics.into_iter(), checkpoint.files, checkpoint.offsets));
@@ -169,6 +169,7 @@ fn make_folder(storage: &dyn Storage, identity: Identity) -> Result<Checkpoint, 
         salt: identity.salt,
         sequence: Sequence(0),
         position: WalPosition { file: 0, offset: 0 },
+        wal_files: Vec::new(),
         state: LogState::default(),
         files: Vec::new(),
         offsets: Vec::new(),
@@ -196,10 +197,31 @@ fn wal_files(
             None => storage.remove(&format!("{WAL}/{name}")).map_err(failed)?,
         }
     }
+    check_sizes(&files, &checkpoint.wal_files)?;
     if files.is_empty() && checkpoint.sequence == Sequence(0) {
         files.push(make_first_file(storage, sizes).map_err(failed)?);
     }
     Ok(files)
+}
+
+/// Files that were made before the checkpoint must be there as they were. What is known of newer
+/// ones is that they consist of whole blocks.
+fn check_sizes(files: &[WalFile], known: &[WalFileSize]) -> Result<(), ReplayError> {
+    for known in known {
+        if !files.iter().any(|file| file.number == known.number) {
+            return Err(ReplayError::Missing(wal_file(known.number)));
+        }
+    }
+    for file in files {
+        let whole = match known.iter().find(|known| known.number == file.number) {
+            Some(known) => file.bytes == known.bytes,
+            None => file.bytes > 0 && file.bytes.is_multiple_of(BLOCK_BYTES as u64),
+        };
+        if !whole {
+            return Err(ReplayError::Cut { path: wal_file(file.number), bytes: file.bytes });
+        }
+    }
+    Ok(())
 }
 
 /// Makes the last round durable, and gives every file its part in the ring.

@@ -30,6 +30,17 @@ pub enum ReplayError {
     /// A file that the checkpoint names is not there.
     #[error("{0}, which the checkpoint names, is missing")]
     Missing(String),
+    /// A file was cut, or has grown.
+    #[error(
+        "{path} is damaged: it has {bytes} bytes, which is not what it was made with. Nothing was \
+         changed. Restore the data folder from a copy"
+    )]
+    Cut {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+    },
     /// A round is damaged although a later one was written, which is done only after the round
     /// was synced: it was acknowledged.
     #[error(
@@ -157,12 +168,14 @@ fn refuse_if_damaged(files: &[WalFile], salt: Salt, at: &Replayed) -> Result<(),
         let newer = if index == at.current {
             newer_round(file, at.offset, salt, at.last.next())?
         } else {
+            // A file is written from its beginning: its first round is its oldest. Scanning is for
+            // what is neither an old file nor a new one.
             match read_header(file, 0, salt)? {
-                // A file is written from its beginning: its first round is its oldest.
-                Some(header) if header.sequence <= at.last => None,
-                Some(_) => newer_round(file, 0, salt, at.last.next())?,
+                Some(header) if header.sequence <= at.last && is_whole(file, salt, &header)? => {
+                    None
+                }
                 None if is_blank(file)? => None,
-                None => newer_round(file, 0, salt, at.last.next())?,
+                _ => newer_round(file, 0, salt, at.last.next())?,
             }
         };
         if let Some(found) = newer {
@@ -224,8 +237,16 @@ fn read_header(
     Ok(RoundHeader::parse(&read(file, offset, BLOCK_BYTES)?, salt))
 }
 
+/// Whether the first round of the file is the one that its header tells of.
+fn is_whole(file: &WalFile, salt: Salt, header: &RoundHeader) -> Result<bool, ReplayError> {
+    Ok(read_round(file, 0, salt, header.sequence)?.is_some())
+}
+
+/// Whether nothing was ever written to the file: a disk that lost the first blocks lost more than
+/// a round's header.
 fn is_blank(file: &WalFile) -> Result<bool, ReplayError> {
-    Ok(read(file, 0, BLOCK_BYTES)?.iter().all(|byte| *byte == 0))
+    const PROBE_BYTES: usize = 64 << 10;
+    Ok(read(file, 0, PROBE_BYTES)?.iter().all(|byte| *byte == 0))
 }
 
 fn read(file: &WalFile, offset: u64, bytes: usize) -> Result<Bytes, ReplayError> {

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use super::layout::{WAL, wal_file, wal_file_new};
 use super::sizes::Sizes;
 use super::storage::{File, Storage};
-use crate::core::log::checkpoint::WalPosition;
+use crate::core::log::checkpoint::{WalFileSize, WalPosition};
 use crate::core::log::ids::Sequence;
 use crate::core::log::round::BLOCK_BYTES;
-use crate::limits::{WAL_FILE_DISK_SHARE, WAL_FILES_MAX};
+use crate::limits::{DISK_RESERVE_BYTES, WAL_FILE_DISK_SHARE, WAL_FILES_MAX};
 
 const ZERO_CHUNK_BYTES: usize = 1 << 20;
 
@@ -29,10 +29,12 @@ pub struct WalFile {
     pub file: Arc<dyn File>,
 }
 
-/// The files of the ring that are not written to: free, or full and waiting for a checkpoint.
+/// The files of the ring: those that are not written to are free, or full and waiting for a
+/// checkpoint.
 #[derive(Debug)]
 pub struct Ring {
     resting: Mutex<Resting>,
+    made: Mutex<Vec<WalFileSize>>,
     smallest_file_bytes: u64,
     sizes: Sizes,
 }
@@ -43,11 +45,25 @@ struct Resting {
     full: Vec<(WalFile, Sequence)>,
 }
 
+impl WalFile {
+    const fn size(&self) -> WalFileSize {
+        WalFileSize { number: self.number, bytes: self.bytes }
+    }
+}
+
 impl Ring {
-    /// A ring whose files have at least so many bytes.
+    /// A ring of these files, which are still to be added.
     #[must_use]
-    pub fn new(smallest_file_bytes: u64, sizes: Sizes) -> Self {
-        Self { resting: Mutex::default(), smallest_file_bytes, sizes }
+    pub fn new(files: &[WalFile], sizes: Sizes) -> Self {
+        let smallest_file_bytes = files.iter().map(|file| file.bytes).min().unwrap_or_default();
+        let made = Mutex::new(files.iter().map(WalFile::size).collect());
+        Self { resting: Mutex::default(), made, smallest_file_bytes, sizes }
+    }
+
+    /// All files, for a checkpoint.
+    #[must_use]
+    pub fn files(&self) -> Vec<WalFileSize> {
+        self.made.lock().clone()
     }
 
     /// Adds an unused file.
@@ -72,10 +88,9 @@ impl Ring {
 
     /// The number for another file, when the ring has no free one and may grow.
     fn wants_file(&self) -> Option<u32> {
-        let resting = self.resting.lock();
-        // The file that is written to is in neither list.
-        let files = resting.free.len() + resting.full.len() + 1;
-        (resting.free.is_empty() && files < WAL_FILES_MAX).then(|| u32::try_from(files).ok())?
+        let made = self.made.lock();
+        let newest = made.iter().map(|file| file.number).max().unwrap_or_default();
+        (!self.has_free() && made.len() < WAL_FILES_MAX).then(|| newest.saturating_add(1))
     }
 
     /// Makes another file when the ring wants one, none smaller than the smallest. Whether it did.
@@ -86,6 +101,7 @@ impl Ring {
         let Some(number) = self.wants_file() else { return Ok(false) };
         let min = self.smallest_file_bytes;
         let file = make_file(storage, number, min, self.sizes.wal_file_bytes_max.max(min))?;
+        self.made.lock().push(file.size());
         self.add_free(file);
         Ok(true)
     }

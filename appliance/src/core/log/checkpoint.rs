@@ -61,6 +61,15 @@ pub struct WalPosition {
     pub offset: u64,
 }
 
+/// A file of the write-ahead log, so that one that was cut or is gone is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WalFileSize {
+    /// Its number.
+    pub number: u32,
+    /// Its size in bytes, which never changes.
+    pub bytes: u64,
+}
+
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -72,6 +81,8 @@ pub struct Checkpoint {
     pub sequence: Sequence,
     /// Where the write-ahead log went on behind that round.
     pub position: WalPosition,
+    /// The files that the write-ahead log has. There may be newer ones.
+    pub wal_files: Vec<WalFileSize>,
     /// Topics, ends and producers.
     pub state: LogState,
     /// The partitions that have files.
@@ -90,6 +101,11 @@ impl Checkpoint {
         body.put_u64(self.sequence.0);
         body.put_u32(self.position.file);
         body.put_u64(self.position.offset);
+        body.put_u32(len_u32(self.wal_files.len()));
+        for file in &self.wal_files {
+            body.put_u32(file.number);
+            body.put_u64(file.bytes);
+        }
         self.state.encode(&mut body);
         body.put_u32(len_u32(self.files.len()));
         for files in &self.files {
@@ -134,6 +150,10 @@ impl Checkpoint {
         let salt = Salt(reader.u64()?);
         let sequence = Sequence(reader.u64()?);
         let position = WalPosition { file: reader.u32()?, offset: reader.u64()? };
+        let mut wal_files = Vec::new();
+        for _ in 0..reader.u32()? {
+            wal_files.push(WalFileSize { number: reader.u32()?, bytes: reader.u64()? });
+        }
         let state = LogState::decode(reader)?;
         let mut files = Vec::new();
         for _ in 0..reader.u32()? {
@@ -143,7 +163,8 @@ impl Checkpoint {
         for _ in 0..reader.u32()? {
             groups.push((reader.text("group")?, offsets(reader)?));
         }
-        Ok(Self { cluster_id, salt, sequence, position, state, files, offsets: groups })
+        let offsets = groups;
+        Ok(Self { cluster_id, salt, sequence, position, wal_files, state, files, offsets })
     }
 }
 
@@ -209,6 +230,7 @@ mod tests {
             salt: Salt(77),
             sequence: Sequence(5),
             position: WalPosition { file: 1, offset: 8192 },
+            wal_files: vec![WalFileSize { number: 1, bytes: 1 << 20 }],
             state,
             files: vec![PartitionFiles { partition, log_start: 0, segments: vec![segment] }],
             offsets: vec![("g".to_owned(), vec![(partition, committed)])],
