@@ -186,10 +186,23 @@ pub fn make_first_file(storage: &dyn Storage, sizes: &Sizes) -> io::Result<WalFi
     make_file(storage, 0, sizes.wal_file_bytes_min, sizes.wal_first_file_bytes)
 }
 
-/// The file is zero-filled, synced, and only then under its name.
+/// Makes a file that leaves the disk its reserve.
 fn make_file(storage: &dyn Storage, number: u32, min: u64, max: u64) -> io::Result<WalFile> {
-    let share = storage.free_bytes()? / WAL_FILE_DISK_SHARE;
-    let bytes = share.clamp(min, max).next_multiple_of(BLOCK_BYTES as u64);
+    let free = storage.free_bytes()?;
+    let bytes = (free / WAL_FILE_DISK_SHARE).clamp(min, max).next_multiple_of(BLOCK_BYTES as u64);
+    if free < bytes + DISK_RESERVE_BYTES {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    let made = fill_file(storage, number, bytes);
+    if made.is_err() {
+        // What was written of it would keep the disk full.
+        let _ = storage.remove(&wal_file_new(number));
+    }
+    made
+}
+
+/// The file is zero-filled, synced, and only then under its name.
+fn fill_file(storage: &dyn Storage, number: u32, bytes: u64) -> io::Result<WalFile> {
     let temporary = wal_file_new(number);
     let file = storage.create(&temporary)?;
     let zeros = Bytes::from(vec![0; ZERO_CHUNK_BYTES]);

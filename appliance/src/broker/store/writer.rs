@@ -72,6 +72,27 @@ impl Command {
     }
 }
 
+/// What there is room for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// Everything.
+    All,
+    /// What needs no more of the disk than the write-ahead log has already: above all deleting.
+    Log,
+    /// Nothing.
+    None,
+}
+
+impl Room {
+    const fn is_for(self, command: &Command) -> bool {
+        match self {
+            Self::All => true,
+            Self::Log => !matches!(command, Command::Append { .. } | Command::CreateTopic { .. }),
+            Self::None => false,
+        }
+    }
+}
+
 /// What became of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Done {
@@ -163,19 +184,19 @@ impl LogWriter {
     }
 
     /// Commits one round with as much of `queue` as fits, and answers what is complete.
-    /// Commands are refused as [`Refusal::StorageFull`] while the disk is full.
+    /// Commands that need room are refused as [`Refusal::StorageFull`] while the disk is full.
     ///
     /// # Errors
     /// [`Fatal`]: the process must end. Submissions under way are dropped without an answer.
     pub fn commit(&mut self, queue: &mut VecDeque<Submission>, now_ms: i64) -> Result<(), Fatal> {
-        let full = !self.wal.has_room() || self.disk_is_full()?;
+        let space = self.space()?;
         let wanted = queue.iter().flat_map(|s| s.commands.as_slice()).map(Command::entry_bytes);
         let capacity = wanted.sum::<usize>().min(self.wal.round_bytes_max());
         let mut round = RoundBuilder::with_capacity(capacity);
         let mut room = self.wal.round_bytes_max() - HEADER_BYTES;
         let mut complete = Vec::new();
         while let Some(submission) = queue.front_mut() {
-            if !self.stage(submission, &mut round, &mut room, full, now_ms) {
+            if !self.stage(submission, &mut round, &mut room, space, now_ms) {
                 break;
             }
             complete.extend(queue.pop_front());
@@ -196,7 +217,7 @@ impl LogWriter {
         submission: &mut Submission,
         round: &mut RoundBuilder,
         room: &mut usize,
-        full: bool,
+        space: Room,
         now_ms: i64,
     ) -> bool {
         while let Some(command) = submission.commands.as_slice().first() {
@@ -208,7 +229,7 @@ impl LogWriter {
             let Some(command) = submission.commands.next() else { return true };
             let outcome = if too_large {
                 Err(Refusal::BatchTooLarge)
-            } else if full {
+            } else if !space.is_for(&command) {
                 Err(Refusal::StorageFull)
             } else {
                 *room -= bytes;
@@ -287,10 +308,14 @@ impl LogWriter {
         Ok(())
     }
 
-    fn disk_is_full(&self) -> io::Result<bool> {
+    fn space(&self) -> io::Result<Room> {
+        if !self.wal.has_room() {
+            return Ok(Room::None);
+        }
         let unflushed = self.view.unflushed_bytes();
         let needed = DISK_RESERVE_BYTES + unflushed as u64;
-        Ok(unflushed >= UNFLUSHED_BYTES_MAX || self.storage.free_bytes()? < needed)
+        let full = unflushed >= UNFLUSHED_BYTES_MAX || self.storage.free_bytes()? < needed;
+        Ok(if full { Room::Log } else { Room::All })
     }
 
     /// The largest batch, in bytes, that fits into a round of this folder.
