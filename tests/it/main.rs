@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, and says aloud what it skips"
 )]
 mod config;
+mod consume;
 mod main_job;
 mod proxy;
 mod publish;
