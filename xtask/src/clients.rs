@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// A broker that runs already, instead of the embedded one.
     #[arg(long, value_name = "HOST:PORT")]
     brokers: Option<String>,
+    /// The appliance to run, instead of one built now.
+    #[arg(long, conflicts_with = "brokers")]
+    binary: Option<PathBuf>,
     /// How many records each client produces and consumes.
     #[arg(long, default_value_t = 10_000)]
     records: u32,
@@ -32,7 +35,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let appliance = match arguments.brokers {
         Some(_) => None,
         None => {
-            let binary = appliance::build("bench-fast")?;
+            let binary = match &arguments.binary {
+                Some(binary) => binary.clone(),
+                None => appliance::build("bench-fast")?,
+            };
             Some(Appliance::start(&binary, folder.path(), &[])?)
         }
     };
