@@ -13,6 +13,8 @@
 )]
 mod config;
 mod consume;
+mod data_folder;
+mod hostile;
 mod main_job;
 mod proxy;
 mod publish;

@@ -6,6 +6,7 @@ pub(crate) mod delivered;
 pub(crate) mod events;
 pub(crate) mod gateway;
 pub(crate) mod http;
+pub(crate) mod kafka;
 pub(crate) mod kcat;
 pub(crate) mod process;
 pub(crate) mod publish;

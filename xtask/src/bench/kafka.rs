@@ -31,8 +31,8 @@ pub(super) fn produce(
     shape: Shape,
     how_long: Duration,
 ) -> Outcome<Load> {
-    let batch = wire::batch(shape.records_per_batch, shape.value_bytes);
-    let frame = wire::produce(topic, shape.partitions, &batch);
+    let batch = wire::batch(shape.records_per_batch, shape.value_bytes)?;
+    let frame = wire::produce(topic, shape.partitions, &batch)?;
     let mut broker = Broker::connect(address)?;
     broker.create_topic(topic, shape.partitions)?;
     until_produced(&mut broker, &frame)?;
@@ -47,7 +47,7 @@ pub(super) fn produce(
                 broker.send(&frame)?;
             }
             let Some(before) = sent.pop_front() else { return Ok(load) };
-            wire::check_produced(broker.receive()?)?;
+            broker.receive_produced()?;
             load.latencies.add(before.elapsed());
             load.operations += shape.records_per_request();
             load.bytes += shape.records_per_request() * shape.value_bytes as u64;
@@ -62,7 +62,7 @@ fn until_produced(broker: &mut Broker, frame: &[u8]) -> Outcome {
     let begin = Instant::now();
     loop {
         broker.send(frame)?;
-        match wire::check_produced(broker.receive()?) {
+        match broker.receive_produced() {
             Err(_) if begin.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
             outcome => return outcome,
         }
@@ -84,15 +84,15 @@ pub(super) fn consume(
         let mut offset = 0;
         while begin.elapsed() < how_long {
             let before = Instant::now();
-            broker.send(&wire::fetch(topic, 0, offset, FETCH_BYTES_MAX))?;
-            let records = wire::fetched_records(broker.receive()?)?;
+            broker.send(&wire::fetch(topic, 0, offset, FETCH_BYTES_MAX)?)?;
+            let records = broker.receive_fetched()?;
             load.latencies.add(before.elapsed());
-            load.operations += u64::from(records);
-            load.bytes += u64::from(records) * value_bytes as u64;
+            load.operations += records;
+            load.bytes += records * value_bytes as u64;
             offset = match records {
                 0 if offset == 0 => return Err(Failure::new("there is nothing to consume")),
                 0 => 0,
-                records => offset + i64::from(records),
+                records => offset + i64::try_from(records).unwrap_or(0),
             };
         }
         Ok(load)
