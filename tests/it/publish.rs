@@ -1,12 +1,13 @@
 //! Publishing over HTTP: what every kind of bad request is told, and what good ones become.
 use std::time::Duration;
 
-use crate::support::appliance::Appliance;
+use crate::support::appliance::{Appliance, brokers_outside};
 use crate::support::consumer::{self, Consumer};
 use crate::support::gateway::Gateway;
 use crate::support::http::{Http, Response};
 use crate::support::kcat;
 use crate::support::publish::new_topic;
+use crate::support::skip;
 
 const PATH: &str = "/pagi/v1/event/publish";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -301,6 +302,26 @@ fn every_form_of_an_event_arrives_with_its_payload_byte_for_byte() {
     if kcat::is_installed() {
         assert_eq!(kcat::read(&appliance.brokers, &topic), delivered);
     }
+}
+
+#[test]
+fn topics_of_its_own_are_there_also_when_none_is_created_on_first_use() {
+    if brokers_outside().is_some() {
+        return skip::say("another broker creates topics as it was told");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--audit", "--auto-create-topics=false"];
+    let appliance = Appliance::start_with(folder.path(), &options).ready();
+    let topic = new_topic("not-there");
+    let refused =
+        appliance.http().request("POST", &format!("{PATH}?topic={topic}"), &[JSON], b"{}");
+    let refused = refused.unwrap();
+    assert_eq!((refused.status, &refused.json()["code"]), (404, &"unknown_topic".into()));
+    let mut consumer = Consumer::start(&appliance.brokers, "pagi.audit", &topic, &[]);
+    let record = consumer.next().unwrap_or_else(|| panic!("{}", consumer.process.errors()));
+    let entry: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
+    assert_eq!(entry["code"], "unknown_topic");
+    consumer.process.kill_9();
 }
 
 #[test]

@@ -17,10 +17,9 @@ use tokio::task::JoinSet;
 use super::metrics::Metrics;
 use super::record::outgoing;
 use crate::limits;
-use crate::router::PagiEventRouter;
+use crate::router::{AUDIT_TOPIC, PagiEventRouter};
 use crate::telemetry::LogRate;
 
-const TOPIC: &str = "pagi.audit";
 const SOURCE: &str = "/pagi/gateway";
 
 /// What happened to one request.
@@ -79,7 +78,7 @@ pub(super) struct Publisher {
 impl Publisher {
     pub(super) fn new(router: PagiEventRouter, metrics: Metrics) -> Result<Arc<Self>, PagiError> {
         let rate = LogRate::new(limits::AUDIT_DROP_LOG_INTERVAL);
-        Ok(Arc::new(Self { topic: TopicName::parse(TOPIC)?, router, metrics, rate }))
+        Ok(Arc::new(Self { topic: TopicName::parse(AUDIT_TOPIC)?, router, metrics, rate }))
     }
 
     /// Publishes what is queued until every [`Audit`] is gone and the queue is empty.

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rskafka::BackoffConfig;
+use rskafka::client::error::{Error as KafkaError, ProtocolError};
 use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
-use rskafka::client::{Client, ClientBuilder, error::Error as KafkaError};
+use rskafka::client::{Client, ClientBuilder};
 
 use super::connection::LinkError;
 use super::raw_fetch::{self, Found};
@@ -75,6 +76,24 @@ impl Cluster {
             Ok(client.partition_client(topic, partition, UnknownTopicHandling::Error).await?)
         };
         let result = bounded(timeout, Box::pin(opening)).await;
+        self.note(result.as_ref().err()).await;
+        result
+    }
+
+    /// Makes a topic with one partition, and as many replicas as the broker gives by itself. One
+    /// that is there already is as good.
+    pub(super) async fn create(&self, topic: &str, timeout: Duration) -> Result<(), CallError> {
+        const BY_DEFAULT: i16 = -1;
+        let timeout = timeout.min(BROKER_CALL_TIMEOUT);
+        let patience_ms = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+        let creating = async {
+            let controller = self.client().await?.controller_client()?;
+            Ok(controller.create_topic(topic, 1, BY_DEFAULT, patience_ms).await?)
+        };
+        let result = match bounded(timeout, Box::pin(creating)).await {
+            Err(error) if error.code() == Some(ProtocolError::TopicAlreadyExists) => Ok(()),
+            result => result,
+        };
         self.note(result.as_ref().err()).await;
         result
     }

@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::cluster::Cluster;
 use super::config::Config;
-use super::lookup::Lookups;
+use super::lookup::{HEALTH_TOPIC, Lookups};
 use super::metrics::Metrics;
 use super::queue::{Charge, Pending, Refused};
 use super::record::{OutgoingRecord, Receipt};
@@ -29,9 +29,6 @@ use crate::limits::{
     BROKER_CALL_TIMEOUT, BROKER_MESSAGE_BYTES_MAX, CHECK_BAD_FOR, CHECK_GOOD_FOR, CHECK_TIMEOUT,
     TOPICS_REFRESH_INTERVAL,
 };
-
-/// The topic that [`PagiEventRouter::check`] writes to.
-pub const HEALTH_TOPIC: &str = "pagi.health";
 
 /// Publishes to any Kafka broker. Cheap to clone; clones share connections and limits.
 ///

@@ -15,6 +15,13 @@ use super::verdict::{Next, Verdict, before_sending};
 use crate::core::retry::Backoff;
 use crate::limits::{RETRY_FIRST, RETRY_MAX, TOPIC_CREATION_TIMEOUT, TOPIC_LOOKUPS_MAX};
 
+/// The topic that a health check writes to.
+pub const HEALTH_TOPIC: &str = "pagi.health";
+/// The topic of the gateway's audit events.
+pub const AUDIT_TOPIC: &str = "pagi.audit";
+
+const OWN_TOPICS: [&str; 2] = [HEALTH_TOPIC, AUDIT_TOPIC];
+
 /// A lookup that is going on. Who holds the lock asks; the failure is for those who wait.
 type Shared = Arc<tokio::sync::Mutex<Option<PagiError>>>;
 
@@ -92,11 +99,13 @@ impl Lookups {
         if let Some(count) = self.cluster.partition_count(topic.as_str()) {
             return Ok(Some(count));
         }
-        // Asking for the topic by its name makes a broker that creates topics create it.
-        self.cluster
-            .open(topic.as_str(), 0, left())
-            .await
-            .map_err(|error| before_sending(&error, &what))?;
+        // Asking for the topic by its name makes a broker that creates topics create it. Those of
+        // the product itself must be there also on a broker that does not.
+        let made = match OWN_TOPICS.contains(&topic.as_str()) {
+            true => self.cluster.create(topic.as_str(), left()).await,
+            false => self.cluster.open(topic.as_str(), 0, left()).await.map(drop),
+        };
+        made.map_err(|error| before_sending(&error, &what))?;
         self.cluster.refresh(left()).await.map_err(|error| before_sending(&error, &what))?;
         Ok(self.cluster.partition_count(topic.as_str()))
     }

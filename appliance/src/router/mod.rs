@@ -31,6 +31,7 @@ pub use config::Config;
 pub use consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom, Summary};
 pub use consumer_loop::{ConsumerLoop, start_consumer_loop};
 pub use event::Event;
-pub use event_router::{HEALTH_TOPIC, PagiEventRouter};
+pub use event_router::PagiEventRouter;
 pub use log_handler::LogHandler;
+pub use lookup::{AUDIT_TOPIC, HEALTH_TOPIC};
 pub use record::{OutgoingRecord, Receipt};
