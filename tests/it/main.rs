@@ -11,6 +11,7 @@
     clippy::print_stderr,
     reason = "a test fails by panicking, and says aloud what it skips"
 )]
+mod broker;
 mod config;
 mod consume;
 mod data_folder;
