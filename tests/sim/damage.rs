@@ -15,7 +15,7 @@ use crate::model::Model;
 use crate::observed::Observed;
 use crate::rng::Rng;
 use crate::runs::{case, cuts, seeds};
-use crate::world::{CAPACITY, Outside, open, open_log};
+use crate::world::{CAPACITY, Outside, START_MS, open, open_log};
 
 /// A log that ended without a last checkpoint.
 struct Scene {
@@ -83,7 +83,7 @@ fn live_rounds(disk: &Disk) -> Vec<Live> {
 
 /// What became of opening: every reader's view, or that it was refused.
 fn outcome(disk: &Disk, seed: u64) -> Result<Observed, String> {
-    let opened = open_log(disk).map_err(|error| error.to_string())?;
+    let opened = open_log(disk, START_MS).map_err(|error| error.to_string())?;
     let reader = Reader(Arc::clone(&opened.read_files));
     Observed::of(&opened.view, &reader, &mut Rng::of(seed, 11)).map_err(|error| error.to_string())
 }

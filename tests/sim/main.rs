@@ -25,4 +25,6 @@ mod observed;
 mod power;
 mod rng;
 mod runs;
+mod stress;
+mod threads;
 mod world;

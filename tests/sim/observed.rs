@@ -74,7 +74,11 @@ impl Observed {
 
 /// All bytes of a partition, in requests of many sizes. Each answer begins with the batch that
 /// holds the offset.
-fn read_all(reader: &Reader, partition: &Partition, rng: &mut Rng) -> Result<Vec<u8>, ReadError> {
+pub(crate) fn read_all(
+    reader: &Reader,
+    partition: &Partition,
+    rng: &mut Rng,
+) -> Result<Vec<u8>, ReadError> {
     let mut all: Vec<u8> = Vec::new();
     let high_watermark = partition.log.lock().high_watermark();
     let mut offset = partition.log.lock().log_start();

@@ -33,6 +33,8 @@ pub(crate) const SIZES: Sizes = Sizes {
     wal_file_bytes_min: 16 << 10,
     segment_bytes: 12 << 10,
     unflushed_bytes_soft: 8 << 10,
+    unflushed_bytes_max: 128 << 10,
+    checkpoint_wal_bytes: 64 << 10,
     unsynced_files_max: 6,
 };
 
@@ -40,6 +42,9 @@ pub(crate) const SIZES: Sizes = Sizes {
 pub(crate) const CAPACITY: usize = 64 << 20;
 /// Enough turns to write over whatever a crash left.
 pub(crate) const TURNS_AFTERWARDS: usize = 12;
+
+/// The time at every start: the simulation has no clock.
+pub(crate) const START_MS: i64 = 1_000;
 
 const IDENTITY: Identity = Identity { cluster_id: [7; 16], salt: Salt(0x5eed_5a17) };
 
@@ -185,7 +190,7 @@ impl World {
         seed: u64,
     ) -> Result<Self, Box<Unopened>> {
         let mut rng = Rng::of(seed, 3);
-        let opened = match open_log(disk) {
+        let opened = match open_log(disk, START_MS) {
             Err(error) => return Err(Unopened::new(&error, outside)),
             Ok(opened) => opened,
         };
@@ -195,7 +200,7 @@ impl World {
             Err(error) => return Err(Unopened::new(&error, outside)),
             Ok(observed) => outside.agree_with(&observed, &high_watermarks(&view)),
         }
-        let now_ms = 1_000;
+        let now_ms = START_MS;
         let rng_front = Rng::of(seed, 4);
         let front = Front { writer, outside, rng: rng_front, now_ms, stopped: false, last: None };
         let front = Arc::new(Mutex::new(front));
@@ -307,8 +312,8 @@ impl World {
 }
 
 /// The log on this disk.
-pub(crate) fn open_log(disk: &Disk) -> Result<Opened, OpenError> {
-    open::open(Arc::new(disk.clone()), IDENTITY, SIZES, 1_000)
+pub(crate) fn open_log(disk: &Disk, now_ms: i64) -> Result<Opened, OpenError> {
+    open::open(Arc::new(disk.clone()), IDENTITY, SIZES, now_ms)
 }
 
 /// Starts on what is left, checks, goes on, ends in good order, and starts once more.

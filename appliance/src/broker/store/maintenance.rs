@@ -97,29 +97,32 @@ impl Maintenance {
     fn flush_below(&mut self, limit: impl Fn(PartitionId) -> i64) -> io::Result<()> {
         let mut partitions = self.view.take_dirty().into_iter();
         while let Some(partition) = partitions.next() {
-            let flushed = self.flush_partition(&partition, limit(partition.id));
-            if flushed.is_err() || partition.log.lock().tail().next().is_some() {
-                self.view.put_dirty(partition);
-            }
-            if let Err(error) = flushed {
-                partitions.for_each(|partition| self.view.put_dirty(partition));
-                return Err(error);
+            match self.flush_partition(&partition, limit(partition.id)) {
+                Ok(true) => {}
+                Ok(false) => self.view.put_dirty(partition),
+                Err(error) => {
+                    self.view.put_dirty(partition);
+                    partitions.for_each(|partition| self.view.put_dirty(partition));
+                    return Err(error);
+                }
             }
         }
         Ok(())
     }
 
-    fn flush_partition(&mut self, partition: &Partition, limit: i64) -> io::Result<()> {
+    /// Writes a tail; whether all of it was.
+    fn flush_partition(&mut self, partition: &Partition, limit: i64) -> io::Result<bool> {
         if partition.is_deleted() {
-            return Ok(());
+            return Ok(true);
         }
         let writes = partition.log.lock().plan_flush(limit, self.sizes.segment_bytes);
         for write in &writes {
             self.write_segment(partition, write)?;
         }
-        let freed = partition.log.lock().flushed(&writes);
-        self.view.note_flushed(freed);
-        Ok(())
+        let mut log = partition.log.lock();
+        self.view.note_flushed(log.flushed(&writes));
+        // Looked at under the same lock: whoever appends to an empty tail notes it as not empty.
+        Ok(log.tail().next().is_none())
     }
 
     fn write_segment(&mut self, partition: &Partition, write: &SegmentWrite) -> io::Result<()> {

@@ -82,16 +82,24 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open(path: &Path) -> Result<(Self, Running), StoreError> {
+        Self::open_with(path, Sizes::default())
+    }
+
+    /// As [`Store::open`], with files of other sizes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_with(path: &Path, sizes: Sizes) -> Result<(Self, Running), StoreError> {
         std::fs::create_dir_all(path).map_err(StoreError::Folder)?;
         let lock = fs::lock(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock => StoreError::Locked,
             _ => StoreError::Folder(error),
         })?;
         let folder = fs::Folder::new(path).map_err(StoreError::Folder)?;
-        let opened = open::open(Arc::new(folder), identity(), Sizes::default(), now_ms())?;
+        let opened = open::open(Arc::new(folder), identity(), sizes, now_ms())?;
         let batch_bytes_max = opened.writer.batch_bytes_max();
         let (threads, messages, failure) =
-            Threads::start(opened.writer, opened.maintenance, Arc::clone(&opened.view))
+            Threads::start(opened.writer, opened.maintenance, Arc::clone(&opened.view), sizes)
                 .map_err(StoreError::Folder)?;
         let store = Self {
             messages,

@@ -121,7 +121,7 @@ pub fn open(
         .map_err(|error| OpenError::Io { what: "a segment could not be written", error })?;
     let recovery = Recovery { rounds: replayed.rounds, bytes: replayed.bytes, torn: replayed.torn };
     let wal = resume(&ring, files, &replayed)?;
-    let writer = LogWriter::new(storage, state, Arc::clone(&view), wal, salt);
+    let writer = LogWriter::new(storage, state, Arc::clone(&view), wal, salt, sizes);
     let cluster_id = Uuid::from_bytes(identity.cluster_id);
     Ok(Opened { writer, maintenance, view, read_files, cluster_id, recovery })
 }

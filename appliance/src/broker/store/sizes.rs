@@ -1,7 +1,8 @@
 //! How large the log's files are: as `limits` says, or smaller, so that a test meets every edge.
 use crate::limits::{
-    ROUND_BYTES_MAX, SEGMENT_BYTES, UNFLUSHED_BYTES_SOFT, UNSYNCED_FILES_MAX, WAL_FILE_BYTES_MAX,
-    WAL_FILE_BYTES_MIN, WAL_FIRST_FILE_BYTES,
+    CHECKPOINT_WAL_BYTES, ROUND_BYTES_MAX, SEGMENT_BYTES, UNFLUSHED_BYTES_MAX,
+    UNFLUSHED_BYTES_SOFT, UNSYNCED_FILES_MAX, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN,
+    WAL_FIRST_FILE_BYTES,
 };
 
 /// Sizes in bytes, and one count; each is described where its default is.
@@ -19,6 +20,10 @@ pub struct Sizes {
     pub segment_bytes: u64,
     /// See [`UNFLUSHED_BYTES_SOFT`].
     pub unflushed_bytes_soft: usize,
+    /// See [`UNFLUSHED_BYTES_MAX`].
+    pub unflushed_bytes_max: usize,
+    /// See [`CHECKPOINT_WAL_BYTES`].
+    pub checkpoint_wal_bytes: u64,
     /// See [`UNSYNCED_FILES_MAX`].
     pub unsynced_files_max: usize,
 }
@@ -32,6 +37,8 @@ impl Default for Sizes {
             wal_file_bytes_min: WAL_FILE_BYTES_MIN,
             segment_bytes: SEGMENT_BYTES,
             unflushed_bytes_soft: UNFLUSHED_BYTES_SOFT,
+            unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
+            checkpoint_wal_bytes: CHECKPOINT_WAL_BYTES,
             unsynced_files_max: UNSYNCED_FILES_MAX,
         }
     }

@@ -5,6 +5,7 @@
 //! leaves a snapshot before it waits.
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -15,13 +16,11 @@ use tracing::{error, info, warn};
 
 use super::clock::now_ms;
 use super::maintenance::Maintenance;
+use super::sizes::Sizes;
 use super::storage::is_full;
 use super::view::View;
 use super::writer::{Fatal, LogWriter, Snapshot, Submission};
-use crate::limits::{
-    CHECKPOINT_AGE, CHECKPOINT_WAL_BYTES, FULL_DISK_RETRY, UNFLUSHED_BYTES_MAX,
-    UNFLUSHED_BYTES_SOFT, WRITER_QUEUE_MAX,
-};
+use crate::limits::{CHECKPOINT_AGE, FULL_DISK_RETRY, WRITER_QUEUE_MAX};
 
 /// What the writer's thread is told.
 #[derive(Debug)]
@@ -80,6 +79,7 @@ impl Threads {
         writer: LogWriter,
         maintenance: Maintenance,
         view: Arc<View>,
+        sizes: Sizes,
     ) -> io::Result<(Self, mpsc::Sender<Message>, Failure)> {
         let (messages, queue) = mpsc::channel(WRITER_QUEUE_MAX);
         let (failed, failure) = watch::channel(None);
@@ -90,20 +90,23 @@ impl Threads {
             pending: VecDeque::new(),
             view: Arc::clone(&view),
             shared: Arc::clone(&shared),
+            sizes,
         };
         let maintain = MaintenanceThread {
             maintenance,
             view,
             shared: Arc::clone(&shared),
             messages: messages.downgrade(),
+            sizes,
         };
-        let report = failed.clone();
+        let (failed_writer, shared_writer) = (failed.clone(), Arc::clone(&shared));
+        let shared_maintenance = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
             .name("pagi-wal".to_owned())
-            .spawn(move || report_failure(&report, &write.shared.clone(), write.run()))?;
+            .spawn(move || supervise(&failed_writer, &shared_writer, || write.run()))?;
         let maintenance = std::thread::Builder::new()
             .name("pagi-checkpoint".to_owned())
-            .spawn(move || report_failure(&failed, &maintain.shared.clone(), maintain.run()))?;
+            .spawn(move || supervise(&failed, &shared_maintenance, || maintain.run()))?;
         Ok((Self { shared, writer, maintenance }, messages, failure))
     }
 
@@ -125,17 +128,21 @@ impl Threads {
     }
 }
 
-fn report_failure<T>(
+/// Runs a thread's work. When it fails, or panics, the other thread is told, and the process.
+fn supervise<T>(
     failed: &watch::Sender<Option<String>>,
     shared: &Shared,
-    ended: Result<T, String>,
+    run: impl FnOnce() -> Result<T, String>,
 ) -> Option<T> {
-    let message = match ended {
+    let defect = |_| Err("a defect: its thread has panicked".to_owned());
+    // What the panic leaves half done is never looked at again: the process must end.
+    let message = match catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(defect) {
         Ok(value) => return Some(value),
         Err(message) => message,
     };
     error!(%message, "the log cannot go on");
-    failed.send_replace(Some(message));
+    // The first failure is the cause, a second one its effect.
+    failed.send_if_modified(|told| told.is_none() && told.replace(message).is_none());
     let mut work = shared.lock();
     work.stop = true;
     work.stuck = true;
@@ -157,6 +164,7 @@ struct WriterThread {
     pending: VecDeque<Submission>,
     view: Arc<View>,
     shared: Arc<Shared>,
+    sizes: Sizes,
 }
 
 impl WriterThread {
@@ -168,7 +176,7 @@ impl WriterThread {
                 if self.pending.is_empty() {
                     break;
                 }
-                self.wait_for_room();
+                self.wait_for_room()?;
                 let committed = self.writer.commit(&mut self.pending, now_ms());
                 committed.map_err(|fatal: Fatal| fatal.to_string())?;
                 self.note_round();
@@ -202,8 +210,8 @@ impl WriterThread {
         if first {
             work.since = Some(Instant::now());
         }
-        let due = work.wal_bytes >= CHECKPOINT_WAL_BYTES
-            || self.view.unflushed_bytes() >= UNFLUSHED_BYTES_SOFT;
+        let due = work.wal_bytes >= self.sizes.checkpoint_wal_bytes
+            || self.view.unflushed_bytes() >= self.sizes.unflushed_bytes_soft;
         let gave = give_snapshot(&mut self.writer, &mut work);
         drop(work);
         if first || due || gave {
@@ -211,12 +219,17 @@ impl WriterThread {
         }
     }
 
-    fn wait_for_room(&mut self) {
+    /// Waits until a round can be written, or must be refused because the disk is full.
+    ///
+    /// # Errors
+    /// When maintenance has failed: there will be no room, and the process ends.
+    fn wait_for_room(&mut self) -> Result<(), String> {
+        let unflushed_max = self.sizes.unflushed_bytes_max;
         let room = |writer: &LogWriter, view: &View| {
-            writer.has_room() && view.unflushed_bytes() < UNFLUSHED_BYTES_MAX
+            writer.has_room() && view.unflushed_bytes() < unflushed_max
         };
         if room(&self.writer, &self.view) {
-            return;
+            return Ok(());
         }
         let mut work = self.shared.lock();
         while !room(&self.writer, &self.view) && !work.stuck {
@@ -226,6 +239,7 @@ impl WriterThread {
             self.shared.room.wait(&mut work);
         }
         work.urgent = false;
+        if work.stop { Err("its maintenance has ended".to_owned()) } else { Ok(()) }
     }
 }
 
@@ -245,6 +259,7 @@ struct MaintenanceThread {
     view: Arc<View>,
     shared: Arc<Shared>,
     messages: mpsc::WeakSender<Message>,
+    sizes: Sizes,
 }
 
 enum Due {
@@ -255,10 +270,10 @@ enum Due {
 
 impl MaintenanceThread {
     fn run(mut self) -> Result<Maintenance, String> {
+        let mut done = Ok(());
         loop {
-            let extended = self.maintenance.extend_wal().map(|_| ());
-            self.note(extended)?;
-            let done = match self.wait() {
+            self.note(done.and_then(|()| self.maintenance.extend_wal().map(|_| ())))?;
+            done = match self.wait() {
                 Due::Stop => return Ok(self.maintenance),
                 Due::Flush => self.maintenance.flush(),
                 Due::Checkpoint => match self.snapshot() {
@@ -266,7 +281,6 @@ impl MaintenanceThread {
                     None => return Ok(self.maintenance),
                 },
             };
-            self.note(done)?;
         }
     }
 
@@ -303,12 +317,12 @@ impl MaintenanceThread {
             }
             let age = work.since.map(|since| since.elapsed());
             if work.urgent
-                || work.wal_bytes >= CHECKPOINT_WAL_BYTES
+                || work.wal_bytes >= self.sizes.checkpoint_wal_bytes
                 || age.is_some_and(|age| age >= CHECKPOINT_AGE)
             {
                 return Due::Checkpoint;
             }
-            if self.view.unflushed_bytes() >= UNFLUSHED_BYTES_SOFT {
+            if self.view.unflushed_bytes() >= self.sizes.unflushed_bytes_soft {
                 return Due::Flush;
             }
             match age {
@@ -321,11 +335,14 @@ impl MaintenanceThread {
         }
     }
 
-    /// Asks the writer for a snapshot; `None` when the writer has ended.
+    /// Asks the writer for a snapshot; `None` when both threads are to end.
     fn snapshot(&self) -> Option<Snapshot> {
         self.shared.lock().wanted = true;
-        // A writer that is at work sees the wish after its round; only an idle one needs waking.
-        let _ = self.messages.upgrade()?.try_send(Message::Wake);
+        // A writer that is at work sees the wish after its round, also when nobody can send any
+        // more; only an idle one needs waking.
+        if let Some(messages) = self.messages.upgrade() {
+            let _ = messages.try_send(Message::Wake);
+        }
         let mut work = self.shared.lock();
         while work.snapshot.is_none() && !work.stop {
             if work.urgent {

@@ -12,6 +12,7 @@ use pagi_protocol::TopicName;
 use pagi_protocol::kafka::record_batch::{self, BatchHeader};
 use tokio::sync::oneshot;
 
+use super::sizes::Sizes;
 use super::storage::Storage;
 use super::view::View;
 use super::wal::Wal;
@@ -21,7 +22,7 @@ use crate::core::log::entry::{APPEND_OVERHEAD_BYTES, CommittedOffset, Entry, put
 use crate::core::log::ids::{LEADER_EPOCH, PartitionId, Salt, Sequence, TopicId};
 use crate::core::log::round::{HEADER_BYTES, RoundBuilder};
 use crate::core::log::state::{LogState, Placed, Refusal};
-use crate::limits::{BATCH_BYTES_MAX, DISK_RESERVE_BYTES, GROUPS_MAX, UNFLUSHED_BYTES_MAX};
+use crate::limits::{BATCH_BYTES_MAX, DISK_RESERVE_BYTES, GROUPS_MAX};
 
 /// What the log is asked to do.
 #[derive(Debug)]
@@ -167,6 +168,7 @@ pub struct LogWriter {
     view: Arc<View>,
     wal: Wal,
     salt: Salt,
+    unflushed_bytes_max: usize,
     written_bytes: u64,
 }
 
@@ -179,8 +181,10 @@ impl LogWriter {
         view: Arc<View>,
         wal: Wal,
         salt: Salt,
+        sizes: Sizes,
     ) -> Self {
-        Self { storage, state, view, wal, salt, written_bytes: 0 }
+        let unflushed_bytes_max = sizes.unflushed_bytes_max;
+        Self { storage, state, view, wal, salt, unflushed_bytes_max, written_bytes: 0 }
     }
 
     /// Commits one round with as much of `queue` as fits, and answers what is complete.
@@ -314,7 +318,7 @@ impl LogWriter {
         }
         let unflushed = self.view.unflushed_bytes();
         let needed = DISK_RESERVE_BYTES + unflushed as u64;
-        let full = unflushed >= UNFLUSHED_BYTES_MAX || self.storage.free_bytes()? < needed;
+        let full = unflushed >= self.unflushed_bytes_max || self.storage.free_bytes()? < needed;
         Ok(if full { Room::Log } else { Room::All })
     }
 
