@@ -76,6 +76,11 @@ impl<T> Batcher<T> {
         self.in_flight = false;
     }
 
+    /// Lowers the cap on the bytes of a batch, because a broker wants it lower.
+    pub fn limit_batches(&mut self, bytes_max: usize) {
+        self.caps.batch_bytes_max = self.caps.batch_bytes_max.min(bytes_max);
+    }
+
     /// Takes out what has waited too long. Looks at the front only: items come with about the
     /// same patience, so what is behind one that may still wait may wait as well.
     pub fn give_up(&mut self, now: Instant) -> Vec<Waiting<T>> {
@@ -156,6 +161,17 @@ mod tests {
             assert_eq!(items(&batcher.take().unwrap()), expected);
             batcher.complete();
         }
+    }
+
+    #[test]
+    fn a_lowered_cap_holds_from_the_next_batch_on() {
+        let (mut batcher, t) = (Batcher::new(CAPS), start());
+        for item in 1..=3 {
+            batcher.accept(waiting(item, 40, t)).unwrap();
+        }
+        batcher.limit_batches(50);
+        batcher.limit_batches(500);
+        assert_eq!(items(&batcher.take().unwrap()), [1], "a cap is not raised again");
     }
 
     #[test]

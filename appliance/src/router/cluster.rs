@@ -17,6 +17,7 @@ use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 
 use super::connection::LinkError;
+use super::nodelay::NoDelay;
 use super::raw_fetch::{self, Found};
 use super::sync::lock;
 use super::topic_partition::TopicPartition;
@@ -28,6 +29,7 @@ pub(super) struct Cluster {
     brokers: Vec<String>,
     client_id: Arc<str>,
     message_bytes_max: usize,
+    no_delay: NoDelay,
     link: tokio::sync::Mutex<Link>,
     refreshed_at: tokio::sync::Mutex<Option<Instant>>,
     partitions: Mutex<HashMap<String, NonZeroU32>>,
@@ -47,6 +49,7 @@ impl Cluster {
             brokers,
             client_id: Arc::from(client_id),
             message_bytes_max,
+            no_delay: NoDelay::default(),
             link: tokio::sync::Mutex::default(),
             refreshed_at: tokio::sync::Mutex::default(),
             partitions: Mutex::default(),
@@ -77,6 +80,7 @@ impl Cluster {
         };
         let result = bounded(timeout, Box::pin(opening)).await;
         self.note(result.as_ref().err()).await;
+        self.no_delay.switch_on().await;
         result
     }
 

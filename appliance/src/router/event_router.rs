@@ -360,7 +360,7 @@ mod tests {
     #[tokio::test]
     async fn no_answer_is_unknown_in_time_and_the_next_record_goes_over_a_new_connection() {
         let broker = FakeBroker::start(&["t"]).await;
-        let router = router(&broker.address(), Duration::from_millis(900));
+        let router = router(&broker.address(), Duration::from_secs(3));
         publish(&router, "first").await.unwrap().unwrap();
         broker.decide([Fate::Silence]);
         assert_eq!(code(publish(&router, "a")).await, ErrorCode::DeliveryUnknown);
@@ -422,7 +422,7 @@ mod tests {
     #[tokio::test]
     async fn a_topic_is_created_by_asking_or_unknown() {
         let broker = FakeBroker::start(&[]).await;
-        let router = router(&broker.address(), Duration::from_millis(300));
+        let router = router(&broker.address(), Duration::from_secs(2));
         assert_eq!(code(publish(&router, "a")).await, ErrorCode::UnknownTopic);
         broker.create_topics();
         publish(&router, "b").await.unwrap().unwrap();

@@ -71,18 +71,23 @@ impl Lookups {
     async fn ask(&self, topic: &TopicName, give_up_at: Instant) -> Result<NonZeroU32, PagiError> {
         let missing_until = (Instant::now() + TOPIC_CREATION_TIMEOUT).min(give_up_at);
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
+        let mut seen_missing = None;
         loop {
             let verdict = match self.ask_once(topic, give_up_at).await {
                 Ok(Some(count)) => return Ok(count),
                 Ok(None) => missing(topic),
                 Err(verdict) => verdict,
             };
-            let until = match verdict.error.code() {
-                ErrorCode::UnknownTopic => missing_until,
-                _ => give_up_at,
-            };
-            if verdict.next != Next::Again || Instant::now() >= until {
+            if verdict.next != Next::Again {
                 return Err(verdict.error);
+            }
+            let is_missing = verdict.error.code() == ErrorCode::UnknownTopic;
+            if is_missing {
+                seen_missing = Some(verdict.error.clone());
+            }
+            if Instant::now() >= if is_missing { missing_until } else { give_up_at } {
+                // A broker that said so tells more than one that was too slow to say it again.
+                return Err(seen_missing.unwrap_or(verdict.error));
             }
             tokio::time::sleep(backoff.next(random())).await;
         }
@@ -124,6 +129,8 @@ impl Drop for Leave<'_> {
 }
 
 fn missing(topic: &TopicName) -> Verdict {
-    let detail = format!("topic {topic} does not exist, and the broker did not create it");
+    let detail = format!(
+        "topic {topic} does not exist, and the broker did not create it (or it is the broker's own)"
+    );
     Verdict::new(Next::Again, ErrorCode::UnknownTopic, detail)
 }

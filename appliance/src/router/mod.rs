@@ -18,6 +18,7 @@ mod json_line;
 mod log_handler;
 mod lookup;
 mod metrics;
+mod nodelay;
 mod queue;
 mod raw_fetch;
 mod record;

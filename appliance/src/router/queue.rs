@@ -108,6 +108,11 @@ impl Queue {
         lock(&self.state).batcher.complete();
     }
 
+    /// From now on no batch has more than so many bytes.
+    pub(super) fn limit_batches(&self, bytes_max: usize) {
+        lock(&self.state).batcher.limit_batches(bytes_max);
+    }
+
     /// Takes out what has waited too long.
     pub(super) fn give_up(&self, now: Instant) -> Vec<Waiting<Pending>> {
         lock(&self.state).batcher.give_up(now)

@@ -2,8 +2,8 @@
 //!
 //! **Invariants.** One request is in flight at a time, over one connection. A produce request is
 //! only sent on a connection that answered a moment ago, so that a broken one is not mistaken for
-//! a lost answer. A batch is sent again only when it is surely not written. After a failure the
-//! connection is dropped, never used again.
+//! a lost answer. A batch is sent again only when it is surely not written. A connection is used
+//! again only after an answer, and one that does not send the request elsewhere.
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +63,11 @@ impl Sender {
                     }
                 }
                 Err(verdict) if verdict.next == Next::Split && part.len() > 1 => {
+                    if verdict.error.code() == ErrorCode::PayloadTooLarge {
+                        // Larger batches would go the same way.
+                        let bytes: usize = part.iter().map(|waiting| waiting.bytes).sum();
+                        self.queue.limit_batches(bytes / 2);
+                    }
                     let second = part.split_off(part.len() / 2);
                     parts.push(second);
                     parts.push(part);
@@ -86,7 +91,9 @@ impl Sender {
                 Ok(offsets) => return Ok(offsets),
                 Err(verdict) => verdict,
             };
-            *connection = None;
+            if matches!(verdict.next, Next::Again | Next::Unknown) {
+                *connection = None;
+            }
             let now = Instant::now();
             if verdict.error.code() == ErrorCode::UnknownTopic {
                 let since = *topic_missing_since.get_or_insert(now);
@@ -125,16 +132,15 @@ impl Sender {
         connection: &mut Option<Connection>,
         part: &[Waiting<Pending>],
     ) -> Result<Vec<i64>, Verdict> {
-        let open = match self.prove(connection.take(), part).await {
-            Ok(open) => connection.insert(open),
-            Err(error) => return Err(before_sending(&error, &self.what("cannot reach"))),
-        };
+        let proven = self.prove(connection.take(), part).await;
+        let open = proven.map_err(|error| before_sending(&error, &self.what("cannot reach")))?;
+        let open = connection.insert(open);
         let records = part.iter().map(|w| w.item.record.to_wire(w.item.timestamp)).collect();
         let produce = open.client.produce(records, Compression::NoCompression);
-        let offsets = bounded_kafka(self.patience.answer, produce)
-            .await
-            .map_err(|error| after_sending(&error, &self.what("no acknowledgement from")))?;
+        let answer = bounded_kafka(self.patience.answer, produce).await;
         open.proven_at = Instant::now();
+        let offsets =
+            answer.map_err(|error| after_sending(&error, &self.what("no acknowledgement from")))?;
         #[expect(clippy::cast_precision_loss, reason = "at most some thousand records")]
         self.metrics.batch_records.observe(part.len() as f64);
         if offsets.len() == part.len() {

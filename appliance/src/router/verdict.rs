@@ -14,7 +14,7 @@ use rskafka::client::error::{Error as KafkaError, ProtocolError, RequestError};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CallError {
     /// The client reports an error.
-    #[error("{}", innermost(&.0.to_string()))]
+    #[error("{}", describe(.0))]
     Kafka(#[from] KafkaError),
     /// No answer in time.
     #[error("no answer within {} ms", .0.as_millis())]
@@ -160,9 +160,13 @@ fn root(error: &KafkaError) -> &KafkaError {
     }
 }
 
-/// The part of a message behind the words about retries, which are ours to tell.
-fn innermost(message: &str) -> &str {
-    message.rsplit("Source: ").next().unwrap_or(message)
+/// The error in words, without those about retries, which are ours to tell.
+fn describe(error: &KafkaError) -> String {
+    if let Some(code) = code_of(error) {
+        return format!("the broker answers {code:?}");
+    }
+    let message = error.to_string();
+    message.rsplit("Source: ").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
@@ -219,6 +223,14 @@ mod tests {
             let verdict = after_sending(&CallError::Kafka(wrapped(server(code))), "produce");
             assert_eq!((verdict.next, verdict.error.code()), (next, told), "{code:?}");
         }
+    }
+
+    #[test]
+    fn an_error_is_told_without_the_words_of_the_client() {
+        let refused = CallError::Kafka(wrapped(server(ProtocolError::InvalidRecord)));
+        let verdict = after_sending(&refused, "no acknowledgement from b:1 for t/0");
+        let detail = "no acknowledgement from b:1 for t/0: the broker answers InvalidRecord";
+        assert_eq!(verdict.error.detail(), detail);
     }
 
     #[test]
