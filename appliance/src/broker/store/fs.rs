@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::io::{Errno, pread, pwrite, pwritev};
 
-use super::layout::LOCK;
+use super::layout::{CHECKPOINT, LOCK};
 use super::storage::{File, Storage};
 
 /// Chunks in one `pwritev`: far below `IOV_MAX`.
@@ -23,6 +23,8 @@ pub struct Folder {
     path: PathBuf,
     /// Open from the start: `syncfs` tells a descriptor of the failures since it was opened.
     root: StdFile,
+    /// Whether it does.
+    syncfs_tells: bool,
 }
 
 impl Folder {
@@ -31,7 +33,9 @@ impl Folder {
     /// # Errors
     /// As the file system gives them.
     pub fn new(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_path_buf(), root: StdFile::open(path)? })
+        let root = StdFile::open(path)?;
+        let syncfs_tells = syncfs_tells(&root);
+        Ok(Self { path: path.to_path_buf(), root, syncfs_tells })
     }
 
     fn open_with(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
@@ -103,7 +107,7 @@ impl Storage for Folder {
     }
 
     fn sync_all(&self, files: &[Arc<dyn File>]) -> io::Result<()> {
-        if files.len() < SYNC_TOGETHER_FROM {
+        if files.len() < SYNC_TOGETHER_FROM || !self.syncfs_tells {
             return files.iter().try_for_each(|file| file.sync());
         }
         Ok(rustix::fs::syncfs(&self.root)?)
@@ -113,6 +117,35 @@ impl Storage for Folder {
         let stat = rustix::fs::fstatvfs(&self.root)?;
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+}
+
+/// Whether `syncfs` on this file system tells of writes that failed: Linux does since 5.8, but
+/// for a file system on top of another.
+fn syncfs_tells(root: &StdFile) -> bool {
+    const OVERLAYFS_MAGIC: rustix::fs::FsWord = 0x794c_7630;
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    let stacked = rustix::fs::fstatfs(root).map(|stat| stat.f_type == OVERLAYFS_MAGIC);
+    version >= (5, 8) && stacked.is_ok_and(|stacked| !stacked)
+}
+
+/// Makes a folder and those above it, so that a power cut does not take them away again.
+///
+/// # Errors
+/// As the file system gives them.
+pub fn create_dir_all(path: &Path) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    // One without a checkpoint may be of a process that was killed before it came to syncing.
+    let unused = !path.join(CHECKPOINT).exists();
+    let is_new = |folder: &&Path| !folder.exists() || (unused && *folder == path);
+    let above: Vec<&Path> = path.ancestors().take_while(is_new).filter_map(Path::parent).collect();
+    std::fs::create_dir_all(&path)?;
+    above.into_iter().try_for_each(|folder| match StdFile::open(folder) {
+        // Whoever made it for us must have seen to it.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        folder => folder?.sync_all(),
+    })
 }
 
 fn absent_is_fine(removed: io::Result<()>) -> io::Result<()> {
@@ -212,6 +245,26 @@ mod tests {
         assert_eq!(file.read(5, 8000).unwrap(), chunks.concat());
         assert_eq!(file.read(8000, 100).unwrap().len(), 5, "short at the end");
         assert_eq!(file.read(9000, 100).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn a_folder_is_made_with_those_above_it_and_may_be_there_already() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/c");
+        for _ in 0..2 {
+            create_dir_all(&path).unwrap();
+            assert!(path.is_dir());
+        }
+    }
+
+    #[test]
+    fn many_files_are_synced_like_few() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path()).unwrap();
+        let file = |n: usize| folder.create(&n.to_string()).unwrap();
+        let files: Vec<_> = (0..SYNC_TOGETHER_FROM + 1).map(file).collect();
+        folder.sync_all(&files).unwrap();
+        folder.sync_all(&files[..2]).unwrap();
     }
 
     #[test]

@@ -47,6 +47,18 @@ pub fn topic_dir_name(topic: &NewTopic) -> String {
     dir_name(&topic.name, topic.id.0)
 }
 
+/// Whether a name in [`TOPICS`] is that of a topic's folder. What others put there is left alone.
+#[must_use]
+pub fn is_topic_dir(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, number)| number.parse::<u32>().is_ok())
+}
+
+/// Whether a name in [`WAL`] is that of a file that was not finished.
+#[must_use]
+pub fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(".tmp").is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
 fn dir_name(name: &TopicName, number: u32) -> String {
     // A topic name may have 249 bytes, a file name 255: cut what would not fit.
     let text = name.as_str();
@@ -88,5 +100,13 @@ mod tests {
         assert_eq!(path, "topics/orders.7/0-00000000000000000000.log");
         assert_eq!(wal_file_number("3.wal"), Some(3));
         assert_eq!(wal_file_number("3.tmp"), None);
+    }
+
+    #[test]
+    fn what_others_put_there_is_not_taken_for_ours() {
+        assert!(is_topic_dir("orders.v2.7") && is_unfinished("3.tmp"));
+        for name in ["lost+found", "orders", "notes.txt", ".DS_Store", "3.wal", "a.tmp"] {
+            assert!(!is_topic_dir(name) && !is_unfinished(name), "{name}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::files::{FileKey, ReadFiles};
 use super::layout::{
-    CHECKPOINT, CHECKPOINT_NEW, SegmentFile, TOPICS, segment_file, topic_dir_name,
+    CHECKPOINT, CHECKPOINT_NEW, SegmentFile, TOPICS, is_topic_dir, segment_file, topic_dir_name,
 };
 use super::sizes::Sizes;
 use super::storage::{File, Storage};
@@ -163,9 +163,8 @@ impl Maintenance {
 
     /// Makes what was written to segments durable, and the names of new ones.
     fn sync(&mut self) -> io::Result<()> {
-        while let Some((_, file)) = self.unsynced.pop_first() {
-            file.sync().map_err(sync_failed)?;
-        }
+        let files: Vec<_> = std::mem::take(&mut self.unsynced).into_values().collect();
+        self.storage.sync_all(&files).map_err(sync_failed)?;
         if self.unsynced_dirs.is_empty() {
             return Ok(());
         }
@@ -202,8 +201,8 @@ impl Maintenance {
         let mut keep: HashSet<String> =
             checkpoint.state.topics().map(|topic| topic_dir_name(&topic.made)).collect();
         keep.extend(self.view.topics().iter().map(|topic| topic_dir_name(&topic.made)));
-        let gone: Vec<String> =
-            self.storage.list(TOPICS)?.into_iter().filter(|dir| !keep.contains(dir)).collect();
+        let mut gone = self.storage.list(TOPICS)?;
+        gone.retain(|dir| is_topic_dir(dir) && !keep.contains(dir));
         for dir in &gone {
             self.storage.remove_dir(&format!("{TOPICS}/{dir}"))?;
         }

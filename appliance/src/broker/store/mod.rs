@@ -90,7 +90,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub fn open_with(path: &Path, sizes: Sizes) -> Result<(Self, Running), StoreError> {
-        std::fs::create_dir_all(path).map_err(StoreError::Folder)?;
+        fs::create_dir_all(path).map_err(StoreError::Folder)?;
         let lock = fs::lock(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock => StoreError::Locked,
             _ => StoreError::Folder(error),

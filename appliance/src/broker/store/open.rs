@@ -11,7 +11,9 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::files::ReadFiles;
-use super::layout::{CHECKPOINT, CHECKPOINT_NEW, TOPICS, WAL, wal_file, wal_file_number};
+use super::layout::{
+    CHECKPOINT, CHECKPOINT_NEW, TOPICS, WAL, is_unfinished, wal_file, wal_file_number,
+};
 use super::maintenance::{Identity, Maintenance, write_checkpoint};
 use super::replay::{ReplayError, Replayed, replay};
 use super::sizes::Sizes;
@@ -188,13 +190,12 @@ fn wal_files(
     storage.sync_dir(WAL).map_err(failed)?;
     let mut files = Vec::new();
     for name in storage.list(WAL).map_err(failed)? {
-        match wal_file_number(&name) {
-            Some(number) => {
-                let file = storage.open(&wal_file(number)).map_err(failed)?;
-                let bytes = file.size().map_err(failed)?;
-                files.push(WalFile { number, bytes, file });
-            }
-            None => storage.remove(&format!("{WAL}/{name}")).map_err(failed)?,
+        if is_unfinished(&name) {
+            storage.remove(&format!("{WAL}/{name}")).map_err(failed)?;
+        } else if let Some(number) = wal_file_number(&name) {
+            let file = storage.open(&wal_file(number)).map_err(failed)?;
+            let bytes = file.size().map_err(failed)?;
+            files.push(WalFile { number, bytes, file });
         }
     }
     check_sizes(&files, &checkpoint.wal_files)?;

@@ -171,8 +171,10 @@ impl View {
         let Some(topic) = topics.by_id.remove(&id) else { return };
         topics.by_name.remove(&topic.made.name);
         drop(topics);
-        self.offsets.write().values_mut().for_each(|offsets| {
+        // A group that has nothing left must not count against the most there may be.
+        self.offsets.write().retain(|_, offsets| {
             offsets.retain(|partition, _| partition.topic != id);
+            !offsets.is_empty()
         });
         for partition in &topic.partitions {
             partition.deleted.store(true, Ordering::Release);

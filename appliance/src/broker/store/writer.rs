@@ -266,6 +266,9 @@ impl LogWriter {
             }
             Command::CommitOffsets { group, mut offsets } => {
                 offsets.retain(|(partition, _)| self.state.has(*partition));
+                if offsets.is_empty() {
+                    return Ok(Done::OffsetsCommitted);
+                }
                 let (known, groups) = self.view.group_known(&group);
                 if !known && groups >= GROUPS_MAX {
                     return Err(Refusal::TooMany);

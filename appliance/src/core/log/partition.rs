@@ -186,7 +186,9 @@ impl PartitionLog {
         let mut index = BytesMut::new();
         for batch in self.tail.iter().take_while(|batch| batch.next_offset <= limit) {
             let full = |segment: &Segment| segment.log_bytes >= segment_bytes;
-            let mut current = match segment.filter(|segment| !full(segment)) {
+            // The index has 32 bits for it. Whoever compresses records may claim any number.
+            let far = |s: &Segment| u32::try_from(batch.base_offset - s.base_offset).is_err();
+            let mut current = match segment.filter(|segment| !full(segment) && !far(segment)) {
                 Some(segment) => segment,
                 None => Segment::new(batch.base_offset),
             };
@@ -295,6 +297,19 @@ mod tests {
         let ends: Vec<_> = log.segments().iter().map(|s| (s.base_offset, s.next_offset)).collect();
         assert_eq!(ends, [(0, 2), (2, 4), (4, 5)]);
         assert_eq!(log.segments()[0].index_bytes, 16);
+    }
+
+    #[test]
+    fn a_segment_ends_before_its_index_could_no_longer_name_its_offsets() {
+        let mut log = PartitionLog::default();
+        let most = i64::from(i32::MAX);
+        for n in 0..5 {
+            log.append(batch(n * most, most, 5000));
+        }
+        let writes = log.plan_flush(i64::MAX, SEGMENT_BYTES);
+        log.flushed(&writes);
+        let bases: Vec<_> = log.segments().iter().map(|segment| segment.base_offset).collect();
+        assert_eq!(bases, [0, 3 * most]);
     }
 
     #[test]
