@@ -39,6 +39,7 @@ pub(super) struct Cluster {
 struct Link {
     client: Option<Arc<Client>>,
     failures: u32,
+    failing: bool,
     last_failure: Option<(Instant, String)>,
 }
 
@@ -159,12 +160,24 @@ impl Cluster {
         }
     }
 
-    /// Counts failures in a row; a broker's own answer is none.
+    /// Counts failures in a row; a broker's own answer is none. Logs when they begin and end.
     async fn note(&self, error: Option<&CallError>) {
         let mut link = self.link.lock().await;
+        let error = error.filter(|error| error.code().is_none());
+        let failed_before = std::mem::replace(&mut link.failing, error.is_some());
         match error {
-            Some(error) if error.code().is_none() => link.failures += 1,
-            _ => link.failures = 0,
+            None => {
+                link.failures = 0;
+                if failed_before {
+                    tracing::info!(brokers = self.address(), "a broker answers again");
+                }
+            }
+            Some(error) => {
+                link.failures += 1;
+                if !failed_before {
+                    tracing::warn!(brokers = self.address(), %error, "no broker answers");
+                }
+            }
         }
         if link.failures >= CLIENT_FAILURES_MAX {
             link.failures = 0;

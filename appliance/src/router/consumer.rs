@@ -19,7 +19,7 @@ use super::cluster::Cluster;
 use super::consumer_config::{ConsumerConfig, Ended, Summary};
 use super::discovery::{Discovery, Found};
 use super::event::Event;
-use super::fetcher::{Fetched, Fetcher, Start};
+use super::fetcher::{Fetched, Fetcher};
 use super::group_client::GroupClient;
 use super::handler::{Handler, HandlerError};
 use super::topic_partition::TopicPartition;
@@ -190,9 +190,8 @@ impl Consumer {
 
     fn take_in(&mut self, id: TopicPartition, fetched: Fetched) -> Result<(), PagiError> {
         match fetched {
-            Fetched::Started { start, end, from } => {
-                let committed = matches!(from, Start::Committed(_)).then_some(start);
-                self.ledger.add(id.clone(), start, committed);
+            Fetched::Started { start, committed, end } => {
+                self.ledger.add(id.clone(), start, committed.then_some(start));
                 if let Some(known) = self.ends.get_mut(&id) {
                     *known = Some(end);
                 }
@@ -322,5 +321,187 @@ async fn handle(
         if outcomes.send((events, outcome)).await.is_err() || failed {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pagi_protocol::TopicName;
+    use pagi_protocol::kafka::error_code::KafkaCode;
+
+    use super::super::consumer_config::{OutOfRange, StartFrom};
+    use super::super::fake_broker::FakeBroker;
+    use super::*;
+    use crate::shutdown;
+
+    /// Keeps what it handles; fails at one payload.
+    #[derive(Clone, Default)]
+    struct Keep {
+        payloads: Arc<std::sync::Mutex<Vec<String>>>,
+        fails_at: Option<(&'static str, Option<HandlerError>)>,
+    }
+
+    impl Keep {
+        fn failing(at: &'static str, with: Option<HandlerError>) -> Self {
+            Self { fails_at: Some((at, with)), ..Self::default() }
+        }
+
+        fn payloads(&self) -> Vec<String> {
+            self.payloads.lock().unwrap().clone()
+        }
+    }
+
+    impl Handler for Keep {
+        async fn handle(&mut self, events: &[Event]) -> Result<(), HandlerError> {
+            for event in events {
+                let payload = String::from_utf8(event.value.clone().unwrap().to_vec()).unwrap();
+                match &self.fails_at {
+                    Some((at, Some(error))) if payload == *at => return Err(error.clone()),
+                    Some((at, None)) if payload == *at => panic!("as the test wants it"),
+                    _ => self.payloads.lock().unwrap().push(payload),
+                }
+            }
+            Ok(())
+        }
+    }
+
+    fn config(broker: &FakeBroker) -> ConsumerConfig {
+        let topics = vec![TopicName::parse("t").unwrap()];
+        ConsumerConfig {
+            exit_at_end: true,
+            commit_interval: Duration::from_millis(10),
+            ..ConsumerConfig::new(vec![broker.address()], "g".to_owned(), topics)
+        }
+    }
+
+    async fn run_to_the_end(config: ConsumerConfig, handler: &Keep) -> Result<Summary, PagiError> {
+        let (_trigger, shutdown) = shutdown::channel();
+        let running = run(config, handler.clone(), shutdown);
+        tokio::time::timeout(Duration::from_secs(30), running).await.expect("it ends")
+    }
+
+    #[tokio::test]
+    async fn it_goes_on_where_the_group_got_to_and_commits_what_it_did() {
+        let broker = FakeBroker::start(&["t"]).await;
+        broker.store(&["a", "b", "c"]);
+        broker.set_committed(1);
+        let handler = Keep::default();
+        let summary = run_to_the_end(config(&broker), &handler).await.unwrap();
+        assert_eq!(summary, Summary { events: 2, ended: Ended::AtEnd });
+        assert_eq!(handler.payloads(), ["b", "c"]);
+        assert_eq!(broker.committed(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn without_a_commit_the_policy_decides_and_the_start_is_committed() {
+        for (from, payloads) in [(StartFrom::Earliest, vec!["a", "b"]), (StartFrom::Latest, vec![])]
+        {
+            let broker = FakeBroker::start(&["t"]).await;
+            broker.store(&["a", "b"]);
+            let handler = Keep::default();
+            run_to_the_end(ConsumerConfig { from, ..config(&broker) }, &handler).await.unwrap();
+            assert_eq!(handler.payloads(), payloads, "{from:?}");
+            assert_eq!(broker.committed(), Some(2), "{from:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_offset_that_is_gone_is_never_passed_over_in_silence() {
+        for (committed, out_of_range, payloads) in [
+            (3, OutOfRange::Earliest, Some(vec!["x", "y"])),
+            (99, OutOfRange::Earliest, Some(vec!["x", "y"])),
+            (3, OutOfRange::Latest, Some(vec![])),
+            (3, OutOfRange::Fail, None),
+        ] {
+            let broker = FakeBroker::start(&["t"]).await;
+            broker.truncate(10);
+            broker.store(&["x", "y"]);
+            broker.set_committed(committed);
+            let handler = Keep::default();
+            let config = ConsumerConfig { out_of_range, ..config(&broker) };
+            let result = run_to_the_end(config, &handler).await;
+            if let Some(payloads) = payloads {
+                result.unwrap();
+                assert_eq!(handler.payloads(), payloads);
+                assert_eq!(broker.committed(), Some(12), "also when that is less than before");
+            } else {
+                assert_eq!(result.unwrap_err().code(), ErrorCode::Rejected);
+                assert_eq!(broker.committed(), Some(committed));
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_commit_that_is_refused_for_the_moment_is_repeated() {
+        let broker = FakeBroker::start(&["t"]).await;
+        broker.store(&["a"]);
+        broker.decide_commits([
+            KafkaCode::NotCoordinator,
+            KafkaCode::CoordinatorLoadInProgress,
+            KafkaCode::CoordinatorNotAvailable,
+        ]);
+        run_to_the_end(config(&broker), &Keep::default()).await.unwrap();
+        assert_eq!(broker.committed(), Some(1));
+    }
+
+    #[tokio::test]
+    async fn a_group_with_members_is_left_alone() {
+        let broker = FakeBroker::start(&["t"]).await;
+        broker.store(&["a"]);
+        broker.decide_commits([KafkaCode::UnknownMemberId]);
+        let error = run_to_the_end(config(&broker), &Keep::default()).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Rejected);
+        assert!(error.detail().contains("use another group"), "{}", error.detail());
+    }
+
+    #[tokio::test]
+    async fn no_more_events_than_wanted_are_handled() {
+        let broker = FakeBroker::start(&["t"]).await;
+        broker.store(&["a", "b", "c"]);
+        let handler = Keep::default();
+        let config = ConsumerConfig { events_max: Some(2), ..config(&broker) };
+        let summary = run_to_the_end(config, &handler).await.unwrap();
+        assert_eq!(summary, Summary { events: 2, ended: Ended::EventsMax });
+        assert_eq!(handler.payloads(), ["a", "b"]);
+        assert_eq!(broker.committed(), Some(2));
+    }
+
+    #[tokio::test]
+    async fn what_a_handler_failed_at_is_not_committed() {
+        let failed = || HandlerError::Failed("no".to_owned());
+        for (with, code) in [
+            (Some(failed()), Some(ErrorCode::Internal)),
+            (None, Some(ErrorCode::Internal)),
+            (Some(HandlerError::Closed), None),
+        ] {
+            let broker = FakeBroker::start(&["t"]).await;
+            broker.set_committed(0);
+            broker.store(&["a", "bad", "c"]);
+            let result = run_to_the_end(config(&broker), &Keep::failing("bad", with)).await;
+            assert_eq!(result.err().map(|error| error.code()), code);
+            assert_eq!(broker.committed(), Some(0));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_costs_no_event() {
+        let broker = FakeBroker::start(&["t"]).await;
+        broker.store(&["a"]);
+        let handler = Keep::default();
+        let config = ConsumerConfig { exit_at_end: false, events_max: Some(2), ..config(&broker) };
+        let running = tokio::spawn({
+            let handler = handler.clone();
+            async move { run_to_the_end(config, &handler).await }
+        });
+        while broker.committed() != Some(1) {
+            tokio::task::yield_now().await;
+        }
+        broker.hang_up();
+        broker.store(&["b"]);
+        running.await.unwrap().unwrap();
+        assert_eq!(handler.payloads(), ["a", "b"]);
+        assert_eq!(broker.committed(), Some(2));
     }
 }

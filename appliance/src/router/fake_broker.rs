@@ -1,24 +1,39 @@
-//! A broker for tests that misbehaves on command: one node, one partition per topic.
+//! A broker for tests that misbehaves on command: one node, one partition per topic, one log for
+//! all topics, one group.
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use pagi_protocol::kafka::api::APIS;
+use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
 use pagi_protocol::kafka::cursor::Cursor;
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::exchange::{Request, decode_header, decode_request, encode_response};
 use pagi_protocol::kafka::messages::api_versions::{ApiVersion, ApiVersionsResponse};
+use pagi_protocol::kafka::messages::fetch::{
+    FetchPartitionResponse, FetchResponse, FetchTopicResponse,
+};
+use pagi_protocol::kafka::messages::find_coordinator::FindCoordinatorResponse;
 use pagi_protocol::kafka::messages::list_offsets::{
-    ListOffsetsPartitionResponse, ListOffsetsResponse, ListOffsetsTopicResponse,
+    ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
 use pagi_protocol::kafka::messages::metadata::{
     MetadataBroker, MetadataPartition, MetadataResponse, MetadataTopic,
 };
+use pagi_protocol::kafka::messages::offset_commit::{
+    OffsetCommitPartitionResponse, OffsetCommitRequest, OffsetCommitResponse,
+    OffsetCommitTopicResponse,
+};
+use pagi_protocol::kafka::messages::offset_fetch::{
+    OffsetFetchPartitionResponse, OffsetFetchRequest, OffsetFetchResponse, OffsetFetchTopicResponse,
+};
 use pagi_protocol::kafka::messages::produce::{
     ProducePartitionResponse, ProduceResponse, ProduceTopicResponse,
 };
-use pagi_protocol::kafka::record::RecordReader;
+use pagi_protocol::kafka::record::{Record, RecordReader};
+use pagi_protocol::kafka::record_batch::assign;
+use pagi_protocol::kafka::wire::Records;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -58,7 +73,12 @@ struct State {
     fates: VecDeque<Fate>,
     poison: Option<Bytes>,
     stored: Vec<Vec<Bytes>>,
-    offset: i64,
+    /// The first offset that is still there.
+    log_start: i64,
+    log_end: i64,
+    /// What the group has committed.
+    committed: Option<i64>,
+    commit_fates: VecDeque<KafkaCode>,
 }
 
 impl FakeBroker {
@@ -113,6 +133,34 @@ impl FakeBroker {
         self.0.answers.add_permits(1_000_000);
     }
 
+    /// Deletes everything that is stored, and goes on at this offset.
+    pub(super) fn truncate(&self, offset: i64) {
+        let mut state = lock(&self.0.state);
+        state.stored.clear();
+        (state.log_start, state.log_end) = (offset, offset);
+    }
+
+    /// Stores a batch.
+    pub(super) fn store(&self, payloads: &[&'static str]) {
+        let payloads = payloads.iter().map(|payload| Bytes::from_static(payload.as_bytes()));
+        lock(&self.0.state).append(payloads.collect());
+    }
+
+    /// The group has committed this.
+    pub(super) fn set_committed(&self, offset: i64) {
+        lock(&self.0.state).committed = Some(offset);
+    }
+
+    /// What the group has committed.
+    pub(super) fn committed(&self) -> Option<i64> {
+        lock(&self.0.state).committed
+    }
+
+    /// What the next commits are answered with; nothing of them is kept.
+    pub(super) fn decide_commits(&self, fates: impl IntoIterator<Item = KafkaCode>) {
+        lock(&self.0.state).commit_fates.extend(fates);
+    }
+
     /// Closes all connections there are.
     pub(super) fn hang_up(&self) {
         self.0.hang_up.send_replace(());
@@ -160,7 +208,26 @@ impl FakeBroker {
                         .map(|topics| topics.into_iter().filter_map(|topic| topic.name).collect());
                     encode_response(&self.metadata(names), version, id)
                 }
-                Request::ListOffsets(_) => encode_response(&list_offsets(), version, id),
+                Request::ListOffsets(request) => {
+                    encode_response(&self.list_offsets(&request), version, id)
+                }
+                Request::Fetch(request) => {
+                    let offset = request.topics[0].partitions[0].fetch_offset;
+                    if lock(&self.0.state).log_end == offset {
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                    }
+                    let topic = request.topics[0].topic.clone();
+                    encode_response(&lock(&self.0.state).fetch(topic, offset), version, id)
+                }
+                Request::FindCoordinator(_) => {
+                    encode_response(&self.find_coordinator(), version, id)
+                }
+                Request::OffsetFetch(request) => {
+                    encode_response(&self.offset_fetch(request), version, id)
+                }
+                Request::OffsetCommit(request) => {
+                    encode_response(&self.offset_commit(&request), version, id)
+                }
                 Request::Produce(request) => {
                     self.0.requests.send_modify(|requests| *requests += 1);
                     self.0.answers.acquire().await.unwrap().forget();
@@ -229,12 +296,7 @@ impl FakeBroker {
             Some(Fate::Close | Fate::Silence) => return None,
             Some(Fate::Refuse(code)) => (code, -1),
             None if poisoned => (KafkaCode::InvalidRecord, -1),
-            None => {
-                let base_offset = state.offset;
-                state.offset += i64::try_from(payloads.len()).unwrap();
-                state.stored.push(payloads);
-                (KafkaCode::None, base_offset)
-            }
+            None => (KafkaCode::None, state.append(payloads)),
         };
         let partition = ProducePartitionResponse {
             error_code: code.number(),
@@ -256,8 +318,85 @@ fn api_versions() -> ApiVersionsResponse {
     ApiVersionsResponse { api_keys: api_keys.collect(), ..ApiVersionsResponse::default() }
 }
 
-fn list_offsets() -> ListOffsetsResponse {
-    let partition = ListOffsetsPartitionResponse { offset: 0, ..Default::default() };
-    let topic = ListOffsetsTopicResponse { name: "t".to_owned(), partitions: vec![partition] };
-    ListOffsetsResponse { topics: vec![topic], ..ListOffsetsResponse::default() }
+impl State {
+    fn append(&mut self, payloads: Vec<Bytes>) -> i64 {
+        let base_offset = self.log_end;
+        self.log_end += i64::try_from(payloads.len()).unwrap();
+        self.stored.push(payloads);
+        base_offset
+    }
+
+    fn fetch(&self, topic: String, offset: i64) -> FetchResponse {
+        let in_range = (self.log_start..=self.log_end).contains(&offset);
+        let code = if in_range { KafkaCode::None } else { KafkaCode::OffsetOutOfRange };
+        let mut base_offset = self.log_start;
+        let mut records = Records::default();
+        for payloads in self.stored.iter().filter(|_| in_range) {
+            let next = base_offset + i64::try_from(payloads.len()).unwrap();
+            if next > offset {
+                let mut builder = BatchBuilder::new(1 << 20);
+                for payload in payloads {
+                    let value = Some(payload.clone());
+                    builder.push(&Record { value, ..Record::default() }).unwrap();
+                }
+                let mut batch = builder.finish(Producer::NONE).unwrap().to_vec();
+                assign(&mut batch, base_offset, 0);
+                records.0.push(batch.into());
+            }
+            base_offset = next;
+        }
+        let partition = FetchPartitionResponse {
+            error_code: code.number(),
+            high_watermark: self.log_end,
+            last_stable_offset: self.log_end,
+            records,
+            ..FetchPartitionResponse::default()
+        };
+        let topic = FetchTopicResponse { topic, partitions: vec![partition], ..Default::default() };
+        FetchResponse { responses: vec![topic], ..FetchResponse::default() }
+    }
+}
+
+impl FakeBroker {
+    fn list_offsets(&self, request: &ListOffsetsRequest) -> ListOffsetsResponse {
+        const EARLIEST: i64 = -2;
+        let state = lock(&self.0.state);
+        let earliest = request.topics[0].partitions[0].timestamp == EARLIEST;
+        let offset = if earliest { state.log_start } else { state.log_end };
+        let name = request.topics[0].name.clone();
+        let partition = ListOffsetsPartitionResponse { offset, ..Default::default() };
+        let topic = ListOffsetsTopicResponse { name, partitions: vec![partition] };
+        ListOffsetsResponse { topics: vec![topic], ..ListOffsetsResponse::default() }
+    }
+
+    fn find_coordinator(&self) -> FindCoordinatorResponse {
+        FindCoordinatorResponse {
+            host: self.0.address.ip().to_string(),
+            port: self.0.address.port().into(),
+            ..FindCoordinatorResponse::default()
+        }
+    }
+
+    fn offset_fetch(&self, request: OffsetFetchRequest) -> OffsetFetchResponse {
+        let committed_offset = self.committed().unwrap_or(-1);
+        let partition = OffsetFetchPartitionResponse { committed_offset, ..Default::default() };
+        let topics = request.topics.unwrap().into_iter().map(|topic| OffsetFetchTopicResponse {
+            name: topic.name,
+            partitions: vec![partition.clone()],
+        });
+        OffsetFetchResponse { topics: topics.collect(), ..OffsetFetchResponse::default() }
+    }
+
+    fn offset_commit(&self, request: &OffsetCommitRequest) -> OffsetCommitResponse {
+        let mut state = lock(&self.0.state);
+        let code = state.commit_fates.pop_front().unwrap_or(KafkaCode::None);
+        if code == KafkaCode::None {
+            state.committed = Some(request.topics[0].partitions[0].committed_offset);
+        }
+        let partition =
+            OffsetCommitPartitionResponse { partition_index: 0, error_code: code.number() };
+        let name = request.topics[0].name.clone();
+        let topic = OffsetCommitTopicResponse { name, partitions: vec![partition] };
+        OffsetCommitResponse { topics: vec![topic], ..OffsetCommitResponse::default() }
+    }
 }

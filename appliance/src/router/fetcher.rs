@@ -39,8 +39,8 @@ pub(super) enum Start {
 /// What was fetched.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    /// Reading starts at `start`, as `from` wants it. `end` is where the partition ended then.
-    Started { from: Start, start: i64, end: i64 },
+    /// Reading starts at `start`, which the group has `committed` or not. `end` is where the partition ended then.
+    Started { start: i64, committed: bool, end: i64 },
     /// Events, in the order of their offsets; never empty.
     Events(Vec<Event>),
     /// There is no event before this offset that was not sent.
@@ -142,12 +142,17 @@ impl Fetcher {
     /// Finds out where to start, and tells it.
     async fn begin(&self, client: &PartitionClient) -> Result<Position, Trouble> {
         let end = offset(client, OffsetAt::Latest).await?;
-        let start = match self.start {
-            Start::Committed(offset) => offset,
-            Start::Earliest => offset(client, OffsetAt::Earliest).await?,
-            Start::Latest => end,
+        let (start, committed) = match self.start {
+            // Nothing would ever be fetched from behind the end, nor be said about it.
+            Start::Committed(next) if next > end => match self.elsewhere(client, next).await? {
+                Some(start) => (start, false),
+                None => (next, true),
+            },
+            Start::Committed(next) => (next, true),
+            Start::Earliest => (offset(client, OffsetAt::Earliest).await?, false),
+            Start::Latest => (end, false),
         };
-        self.send(Fetched::Started { from: self.start, start, end }).await?;
+        self.send(Fetched::Started { start, committed, end }).await?;
         Ok(Position { next: start, narrow: 0 })
     }
 
@@ -167,7 +172,9 @@ impl Fetcher {
                 self.send(Fetched::Events(events)).await
             }
             Err(error) if error.code() == Some(ProtocolError::OffsetOutOfRange) => {
-                self.out_of_range(client, at, error).await
+                let to = self.elsewhere(client, at.next).await?.ok_or(Trouble::Call(error))?;
+                at.next = to;
+                self.send(Fetched::Restarted(to)).await
             }
             Err(error) if error.is_undecodable() && at.narrow == 0 => {
                 // One batch spoils a whole fetch for `rskafka`: go batch by batch to find it.
@@ -214,18 +221,13 @@ impl Fetcher {
         }
     }
 
-    /// The place is not there: goes where the policy says, and says so.
-    async fn out_of_range(
-        &self,
-        client: &PartitionClient,
-        at: &mut Position,
-        error: CallError,
-    ) -> Result<(), Trouble> {
-        let next = at.next;
+    /// Where the policy wants to go on, since `next` is not there; logged, as events may be lost.
+    /// `None` when it is there after all.
+    async fn elsewhere(&self, client: &PartitionClient, next: i64) -> Result<Option<i64>, Trouble> {
         let earliest = offset(client, OffsetAt::Earliest).await?;
         let latest = offset(client, OffsetAt::Latest).await?;
         if (earliest..=latest).contains(&next) {
-            return Err(error.into());
+            return Ok(None);
         }
         let to = match self.out_of_range {
             OutOfRange::Earliest => earliest,
@@ -239,11 +241,9 @@ impl Fetcher {
                 return Err(Trouble::Failed(PagiError::new(ErrorCode::Rejected, detail)));
             }
         };
-        tracing::warn!(partition = %self.id, committed = next, earliest, latest, going_on_at = to,
-            deleted_unread = (earliest - next).max(0),
-            "the committed offset is not there; going on elsewhere");
-        at.next = to;
-        self.send(Fetched::Restarted(to)).await
+        tracing::warn!(partition = %self.id, wanted = next, earliest, latest, going_on_at = to,
+            deleted_unread = (earliest - next).max(0), "the offset is not there; going on elsewhere");
+        Ok(Some(to))
     }
 
     fn event(&self, record: RecordAndOffset) -> Event {

@@ -34,6 +34,13 @@ pub(super) struct Sender {
     pub(super) metrics: Metrics,
 }
 
+/// The connection, if there is one, and whether sending goes well, so that only a change is logged.
+#[derive(Default)]
+struct Line {
+    connection: Option<Connection>,
+    failing: bool,
+}
+
 struct Connection {
     client: PartitionClient,
     proven_at: Instant,
@@ -43,20 +50,20 @@ impl Sender {
     /// Sends until the queue is closed. `started` is told of each batch, before it is sent.
     pub(super) async fn run(self, started: impl Fn() + Send) {
         let _abandon = AbandonOnDrop(Arc::clone(&self.queue));
-        let mut connection = None;
+        let mut line = Line::default();
         while let Some(batch) = self.queue.next(self.idle_timeout).await {
             started();
-            self.see_through(&mut connection, batch).await;
+            self.see_through(&mut line, batch).await;
             self.queue.complete();
         }
     }
 
     /// Brings every record of the batch to its outcome. A batch that is refused for what is in
     /// it is halved until the record at fault is alone, so that it takes no other with it.
-    async fn see_through(&self, connection: &mut Option<Connection>, batch: Batch) {
+    async fn see_through(&self, line: &mut Line, batch: Batch) {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
-            match self.deliver(connection, &mut part).await {
+            match self.deliver(line, &mut part).await {
                 Ok(offsets) => {
                     for (waiting, offset) in part.into_iter().zip(offsets) {
                         reply(waiting, Ok(offset));
@@ -79,20 +86,20 @@ impl Sender {
 
     /// Tries until there is a verdict other than "again", or until the patience of every record
     /// is at its end; `part` loses those whose patience ends earlier.
-    async fn deliver(
-        &self,
-        connection: &mut Option<Connection>,
-        part: &mut Batch,
-    ) -> Result<Vec<i64>, Verdict> {
+    async fn deliver(&self, line: &mut Line, part: &mut Batch) -> Result<Vec<i64>, Verdict> {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
         let mut topic_missing_since = None;
         loop {
-            let verdict = match self.attempt(connection, part).await {
-                Ok(offsets) => return Ok(offsets),
+            let verdict = match self.attempt(&mut line.connection, part).await {
+                Ok(offsets) => {
+                    self.note(line, None);
+                    return Ok(offsets);
+                }
                 Err(verdict) => verdict,
             };
             if matches!(verdict.next, Next::Again | Next::Unknown) {
-                *connection = None;
+                line.connection = None;
+                self.note(line, Some(&verdict.error));
             }
             let now = Instant::now();
             if verdict.error.code() == ErrorCode::UnknownTopic {
@@ -105,8 +112,6 @@ impl Sender {
                 return Err(verdict);
             }
             self.metrics.retries.inc();
-            tracing::debug!(topic = %self.topic, partition = self.partition, error = %verdict.error,
-                "not delivered yet, trying again");
             // A stale picture of the cluster would lead to the same wrong leader again.
             let _ = self.cluster.refresh(patience_left(part)).await;
             tokio::time::sleep(backoff.next(random())).await;
@@ -114,6 +119,20 @@ impl Sender {
             if part.is_empty() {
                 return Err(verdict);
             }
+        }
+    }
+
+    /// Logs when it begins to fail, and when it works again.
+    fn note(&self, line: &mut Line, error: Option<&PagiError>) {
+        let (topic, partition) = (&self.topic, self.partition);
+        let failed_before = std::mem::replace(&mut line.failing, error.is_some());
+        match error {
+            Some(error) if !failed_before => {
+                tracing::warn!(%topic, partition, %error, "cannot publish");
+            }
+            Some(error) => tracing::debug!(%topic, partition, %error, "still cannot publish"),
+            None if failed_before => tracing::info!(%topic, partition, "publishing again"),
+            None => {}
         }
     }
 

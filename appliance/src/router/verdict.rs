@@ -166,7 +166,13 @@ fn describe(error: &KafkaError) -> String {
         return format!("the broker answers {code:?}");
     }
     let message = error.to_string();
-    message.rsplit("Source: ").next().unwrap_or_default().to_owned()
+    match root(error) {
+        KafkaError::Request(RequestError::Poisoned(_) | RequestError::IO(_)) => {
+            let why = message.rsplit(": ").next().unwrap_or_default();
+            format!("the connection broke ({why})")
+        }
+        _ => message.rsplit("Source: ").next().unwrap_or_default().to_owned(),
+    }
 }
 
 #[cfg(test)]
