@@ -33,6 +33,10 @@ use crate::limits::{
 /// Publishes to any Kafka broker. Cheap to clone; clones share connections and limits.
 ///
 /// It connects when first used, and must then be inside a tokio runtime.
+///
+/// A record is sent once, with one exception that is not ours to prevent: to a cluster that
+/// throttles a producer by quota, `rskafka` sends an acknowledged request again. Such duplicates
+/// carry the same event id. The embedded broker does not throttle in this way.
 #[derive(Clone)]
 pub struct PagiEventRouter(Arc<Inner>);
 
