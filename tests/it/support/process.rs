@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use super::wait::{self, PATIENCE};
 
@@ -13,6 +13,7 @@ pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
     errors: Arc<Mutex<String>>,
+    reading_errors: Option<JoinHandle<()>>,
 }
 
 impl Process {
@@ -31,13 +32,13 @@ impl Process {
         });
         let errors = Arc::new(Mutex::new(String::new()));
         let shared = Arc::clone(&errors);
-        thread::spawn(move || {
+        let reading_errors = thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = stderr.read(&mut bytes) {
                 shared.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        Self { child, lines, errors }
+        Self { child, lines, errors, reading_errors: Some(reading_errors) }
     }
 
     /// The next line on stdout; none when the process has ended.
@@ -72,11 +73,15 @@ impl Process {
             .expect("a child can be signalled");
     }
 
-    /// Waits for the end.
+    /// Waits for the end; [`Self::errors`] is complete then.
     pub(crate) fn wait(&mut self) -> ExitStatus {
-        wait::until("the process ends", || {
+        let status = wait::until("the process ends", || {
             self.child.try_wait().expect("a child can be waited for")
-        })
+        });
+        if let Some(reading) = self.reading_errors.take() {
+            reading.join().expect("stderr can be read");
+        }
+        status
     }
 }
 
