@@ -57,9 +57,18 @@ const STARTS: usize = 20;
 const IDLE_TIME: Duration = Duration::from_secs(2);
 
 fn only_disk(place: &Place) -> Outcome<Vec<Row>> {
+    let cpu_before = process::cpu_seconds(std::process::id())?;
     let mut latencies = disk::fdatasync(&place.folder, place.how_long)?;
-    let load = Load { operations: latencies.count(), elapsed: place.how_long, ..Load::default() };
-    let mut row = Row { case: "fdatasync".to_owned(), target: "disk".to_owned(), ..Row::default() };
+    let cpu_seconds = process::cpu_seconds(std::process::id())? - cpu_before;
+    let operations = latencies.count();
+    let load = Load { operations, elapsed: place.how_long, ..Load::default() };
+    let mut row = Row {
+        case: "fdatasync".to_owned(),
+        target: "disk".to_owned(),
+        cpu_us: Some(cpu_seconds * 1e6 / operations.max(1) as f64),
+        cpu_seconds: Some(cpu_seconds),
+        ..Row::default()
+    };
     add_rates(&mut row, &load);
     add_latencies(&mut row, &mut latencies);
     Ok(vec![row])
