@@ -1,5 +1,6 @@
 """kcat: produce from stdin, consume one partition from its beginning."""
 
+import re
 import subprocess
 import sys
 
@@ -31,4 +32,5 @@ if __name__ == "__main__":
     produce(*settings)
     consume(*settings)
     version = subprocess.run(["kcat", "-V"], capture_output=True, text=True).stdout
-    print(next(line for line in version.splitlines() if "Version" in line))
+    kcat, librdkafka = re.search(r"Version (\S+) .*librdkafka (\S+)", version).groups()
+    print(f"kcat {kcat} (librdkafka {librdkafka})")
