@@ -112,7 +112,8 @@ fn flood(place: &Place, partitions: i32, records_per_batch: i32) -> Outcome<Vec<
         connections: 4,
         in_flight: 2,
     };
-    on_each(place, &format!("produce, {partitions} partitions"), &|target, how_long| {
+    let plural = if partitions == 1 { "" } else { "s" };
+    on_each(place, &format!("produce, {partitions} partition{plural}"), &|target, how_long| {
         kafka::produce(target.kafka, &format!("bench-{partitions}"), shape, how_long)
     })
 }
