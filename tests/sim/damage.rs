@@ -40,6 +40,7 @@ impl Scene {
         let mut rng = Rng::of(seed, 10);
         let mut world = open(&disk, Outside::default(), seed);
         world.run(40).unwrap();
+        world.calm_down();
         // Some rounds in more than one file, behind the last checkpoint.
         world.checkpoint().unwrap();
         for _ in 0..10 {

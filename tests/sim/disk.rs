@@ -49,6 +49,7 @@ struct State {
     dead: bool,
     changes: u64,
     looks: u64,
+    name_syncs: Vec<u64>,
     capacity: usize,
     taken_by_others: usize,
     rng: Rng,
@@ -73,6 +74,7 @@ impl Disk {
             dead: false,
             changes: 0,
             looks: 0,
+            name_syncs: Vec::new(),
             capacity,
             taken_by_others: 0,
             rng: Rng::of(seed, 1),
@@ -94,6 +96,11 @@ impl Disk {
     pub(crate) fn operations(&self) -> (u64, u64) {
         let state = self.0.state.lock();
         (state.changes, state.looks)
+    }
+
+    /// Which of the operations synced names: until then, most is at stake.
+    pub(crate) fn name_syncs(&self) -> Vec<u64> {
+        self.0.state.lock().name_syncs.clone()
     }
 
     /// Whether the fault has happened.
@@ -473,6 +480,8 @@ impl Storage for Disk {
             |state| {
                 let dir = state.dir(path)?;
                 state.dirs[dir].sync();
+                let number = state.changes - 1;
+                state.name_syncs.push(number);
                 Ok(())
             },
         )

@@ -55,6 +55,7 @@ fn room_that_comes_back_is_used_without_a_restart() {
             let disk = Disk::new(CAPACITY, seed);
             let mut world = open(&disk, Outside::default(), seed);
             world.run(10).unwrap();
+            world.calm_down();
             for _ in 0..6 {
                 disk.others_take(disk.free());
                 world.run(15).unwrap();
@@ -76,6 +77,7 @@ fn a_topic_can_be_deleted_on_a_full_disk_and_its_room_is_used() {
             let mut rng = Rng::of(seed, 9);
             let disk = Disk::new(CAPACITY, seed);
             let mut world = open(&disk, Outside::default(), seed);
+            world.calm_down();
             world.extend().unwrap();
             while world.try_append(&mut rng) != Err(Refusal::StorageFull) {
                 world.checkpoint().unwrap();

@@ -41,7 +41,7 @@ pub(crate) const SIZES: Sizes = Sizes {
 /// Room enough.
 pub(crate) const CAPACITY: usize = 64 << 20;
 /// Enough turns to write over whatever a crash left.
-pub(crate) const TURNS_AFTERWARDS: usize = 12;
+const TURNS_AFTERWARDS: usize = 12;
 
 /// The time at every start: the simulation has no clock.
 pub(crate) const START_MS: i64 = 1_000;
@@ -172,6 +172,22 @@ impl Front {
     }
 }
 
+/// How often what is done, in percent, and how busy clients are during maintenance.
+#[derive(Debug, Clone, Copy)]
+struct Mood {
+    flush: usize,
+    checkpoint: usize,
+    extend: usize,
+    busy: usize,
+}
+
+const MOODS: [Mood; 3] = [
+    Mood { flush: 15, checkpoint: 15, extend: 10, busy: 12 },
+    // The write-ahead log is filled to its end.
+    Mood { flush: 10, checkpoint: 2, extend: 3, busy: 20 },
+    Mood { flush: 5, checkpoint: 20, extend: 5, busy: 70 },
+];
+
 /// See the module.
 pub(crate) struct World {
     disk: Disk,
@@ -180,6 +196,7 @@ pub(crate) struct World {
     view: Arc<View>,
     reader: Reader,
     rng: Rng,
+    mood: Mood,
 }
 
 impl World {
@@ -204,7 +221,13 @@ impl World {
         let rng_front = Rng::of(seed, 4);
         let front = Front { writer, outside, rng: rng_front, now_ms, stopped: false, last: None };
         let front = Arc::new(Mutex::new(front));
-        Ok(Self { disk: disk.clone(), front, maintenance, view, reader, rng })
+        let mood = MOODS[rng.below(MOODS.len())];
+        Ok(Self { disk: disk.clone(), front, maintenance, view, reader, rng, mood })
+    }
+
+    /// From now on nobody asks for anything during maintenance.
+    pub(crate) fn calm_down(&mut self) {
+        self.mood.busy = 0;
     }
 
     /// So many turns.
@@ -213,15 +236,18 @@ impl World {
     }
 
     fn turn(&mut self) -> Result<(), Stopped> {
+        let Mood { flush, checkpoint, extend, .. } = self.mood;
         match self.rng.below(100) {
-            0..60 => self.front.lock().serve()?,
-            60..75 => self.flush()?,
-            75..90 => self.checkpoint()?,
-            _ => self.extend()?,
+            n if n < flush => self.flush()?,
+            n if n < flush + checkpoint => self.checkpoint()?,
+            n if n < flush + checkpoint + extend => self.extend()?,
+            _ => self.front.lock().serve()?,
+        }
+        if !self.front.lock().writer.has_room() {
+            self.extend()?;
         }
         if !self.front.lock().writer.has_room() {
             self.checkpoint()?;
-            self.extend()?;
         }
         Ok(())
     }
@@ -235,7 +261,7 @@ impl World {
             let front = &mut *self.front.lock();
             front.writer.snapshot(front.now_ms)
         };
-        if self.rng.percent(30) {
+        if self.rng.percent(2 * self.mood.busy) {
             self.front.lock().serve()?;
         }
         self.interleaved(|maintenance| maintenance.checkpoint(snapshot))
@@ -251,7 +277,7 @@ impl World {
         work: impl FnOnce(&mut Maintenance) -> io::Result<()>,
     ) -> Result<(), Stopped> {
         let (front, mut rng) = (Arc::clone(&self.front), Rng::new(self.rng.next()));
-        let busy = rng.below(25);
+        let busy = self.mood.busy;
         self.disk.interleave(Some(Box::new(move || {
             if rng.percent(busy) {
                 // It is noted in the front when this was the end.
