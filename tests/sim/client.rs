@@ -31,6 +31,7 @@ fn intent(model: &Model, rng: &mut Rng) -> Intent {
         80..88 => commit(model, partition, rng),
         88..92 => create(rng),
         92..95 => Intent::Delete { name: name(rng) },
+        95..98 => move_log_start(model, partition, rng),
         _ => Intent::Reserve,
     }
 }
@@ -43,6 +44,16 @@ fn create(rng: &mut Rng) -> Intent {
     let uuid = rng.bytes(16).try_into().unwrap();
     let partitions = if rng.percent(5) { 0 } else { 1 + u32::try_from(rng.below(3)).unwrap() };
     Intent::Create { name: name(rng), partitions, uuid }
+}
+
+fn move_log_start(model: &Model, partition: PartitionId, rng: &mut Rng) -> Intent {
+    let end = usize::try_from(end(model.partition(partition).unwrap())).unwrap();
+    let offset = match rng.below(100) {
+        0..10 => end + 1 + rng.below(3),
+        10..30 => end,
+        _ => rng.below(end + 1),
+    };
+    Intent::MoveLogStart { partition, offset: i64::try_from(offset).unwrap() }
 }
 
 fn commit(model: &Model, partition: PartitionId, rng: &mut Rng) -> Intent {

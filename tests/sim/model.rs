@@ -23,6 +23,7 @@ pub(crate) enum Intent {
     Delete { name: TopicName },
     Commit { group: String, offsets: Vec<(PartitionId, CommittedOffset)> },
     Reserve,
+    MoveLogStart { partition: PartitionId, offset: i64 },
 }
 
 impl Intent {
@@ -35,6 +36,7 @@ impl Intent {
             Self::Delete { name } => Command::DeleteTopic(name),
             Self::Commit { group, offsets } => Command::CommitOffsets { group, offsets },
             Self::Reserve => Command::ReserveProducerIds,
+            Self::MoveLogStart { partition, offset } => Command::MoveLogStart { partition, offset },
         }
     }
 }
@@ -56,7 +58,10 @@ impl Stored {
 #[derive(Debug, Clone)]
 pub(crate) struct Topic {
     pub(crate) made: NewTopic,
+    /// Everything that was ever stored, for retries of deleted records are known too.
     pub(crate) partitions: Vec<Vec<Stored>>,
+    /// The partitions' log start offsets.
+    pub(crate) starts: Vec<i64>,
 }
 
 pub(crate) type Groups = BTreeMap<String, BTreeMap<PartitionId, CommittedOffset>>;
@@ -113,6 +118,16 @@ impl Model {
                 self.producer_ids_end = first + 1000;
                 Ok(Done::ProducerIds { first, end: first + 1000 })
             }
+            Intent::MoveLogStart { partition, offset } => {
+                let stored = self.partition(*partition).ok_or(Refusal::UnknownPartition)?;
+                if *offset > end(stored) {
+                    return Err(Refusal::OffsetOutOfRange);
+                }
+                let topic = self.topics.get_mut(&partition.topic).unwrap();
+                let start = &mut topic.starts[usize::try_from(partition.index).unwrap()];
+                *start = (*start).max(*offset);
+                Ok(Done::LogStartMoved)
+            }
         }
     }
 
@@ -126,8 +141,9 @@ impl Model {
         let id = made.id;
         assert!(id.0 > self.newest_topic, "topic number {} was given out before", id.0);
         self.newest_topic = id.0;
-        let partitions = vec![Vec::new(); usize::try_from(made.partitions).unwrap()];
-        self.topics.insert(id, Topic { made, partitions });
+        let count = usize::try_from(made.partitions).unwrap();
+        let (partitions, starts) = (vec![Vec::new(); count], vec![0; count]);
+        self.topics.insert(id, Topic { made, partitions, starts });
         Ok(Done::TopicCreated(id))
     }
 
@@ -165,6 +181,14 @@ impl Model {
             let id = |index| PartitionId { topic: *id, index };
             (0..).map(id).zip(&topic.partitions)
         })
+    }
+
+    /// The partition's log start offset, and what readers get from there.
+    pub(crate) fn readable(&self, id: PartitionId) -> Option<(i64, Vec<&Stored>)> {
+        let index = usize::try_from(id.index).unwrap();
+        let start = *self.topics.get(&id.topic)?.starts.get(index)?;
+        let stored = self.partition(id)?.iter();
+        Some((start, stored.filter(|s| s.header.next_offset() > start).collect()))
     }
 
     /// What a retry of the last batches of every producer says: the offsets of the first time.

@@ -5,11 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use pagi_appliance::broker::store::Outcome;
+use pagi_appliance::broker::store::layout::{TOPICS, segment_file_name};
 use pagi_appliance::broker::store::maintenance::{Identity, Maintenance};
 use pagi_appliance::broker::store::open::{self, OpenError, Opened};
 use pagi_appliance::broker::store::reader::Reader;
 use pagi_appliance::broker::store::sizes::Sizes;
-use pagi_appliance::broker::store::storage::is_full;
+use pagi_appliance::broker::store::storage::{Storage, is_full};
 use pagi_appliance::broker::store::view::View;
 use pagi_appliance::broker::store::writer::{Fatal, LogWriter, Submission};
 use pagi_appliance::core::log::ids::{PartitionId, Salt};
@@ -307,6 +308,18 @@ impl World {
         self.ask(acknowledged.retries()).unwrap();
     }
 
+    /// Nothing takes room that the checkpoint does not name.
+    fn check_files(&self) {
+        for partition in self.view.topics().iter().flat_map(|topic| &topic.partitions) {
+            let log = partition.log.lock();
+            for name in self.disk.list(&format!("{TOPICS}/{}", partition.dir)).unwrap() {
+                let (index, base_offset) = segment_file_name(&name).unwrap();
+                let named = index != partition.id.index || log.has_segment(base_offset);
+                assert!(named, "{}/{name} is left over", partition.dir);
+            }
+        }
+    }
+
     pub(crate) fn acknowledged(&self) -> Model {
         self.front.lock().outside.acknowledged.clone()
     }
@@ -351,6 +364,7 @@ pub(crate) fn verify(disk: &Disk, outside: Outside, seed: u64) {
     world.run(TURNS_AFTERWARDS).unwrap();
     world.check();
     world.checkpoint().unwrap();
+    world.check_files();
     let outside = world.end();
     open(disk, outside, seed).check();
 }

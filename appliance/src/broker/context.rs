@@ -132,5 +132,6 @@ pub const fn code_of(refusal: Refusal) -> KafkaCode {
         Refusal::DuplicateSequence => KafkaCode::DuplicateSequenceNumber,
         Refusal::ProducerFenced => KafkaCode::InvalidProducerEpoch,
         Refusal::StorageFull => KafkaCode::KafkaStorageError,
+        Refusal::OffsetOutOfRange => KafkaCode::OffsetOutOfRange,
     }
 }

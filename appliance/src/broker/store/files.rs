@@ -68,6 +68,11 @@ impl ReadFiles {
         Ok(file)
     }
 
+    /// Lets go of a file that is about to be removed.
+    pub fn forget(&self, key: &FileKey) {
+        self.open.lock().files.remove(key);
+    }
+
     /// Lets go of the files of topics that are gone.
     pub fn retain(&self, keep: impl Fn(PartitionId) -> bool) {
         self.open.lock().files.retain(|key, _| keep(key.partition));

@@ -84,6 +84,14 @@ pub fn segment_file(dir: &str, partition: u32, base_offset: i64, file: SegmentFi
     format!("{TOPICS}/{dir}/{partition}-{base_offset:020}.{extension}")
 }
 
+/// The partition and the base offset in the name of a segment's file.
+#[must_use]
+pub fn segment_file_name(name: &str) -> Option<(u32, i64)> {
+    let stem = name.strip_suffix(".log").or_else(|| name.strip_suffix(".index"))?;
+    let (partition, base_offset) = stem.split_once('-')?;
+    Some((partition.parse().ok()?, base_offset.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +106,12 @@ mod tests {
     fn paths_are_as_documented() {
         let path = segment_file("orders.7", 0, 0, SegmentFile::Log);
         assert_eq!(path, "topics/orders.7/0-00000000000000000000.log");
+        let path = segment_file("orders.7", 12, 345, SegmentFile::Index);
+        assert_eq!(
+            segment_file_name(path.strip_prefix("topics/orders.7/").unwrap()),
+            Some((12, 345))
+        );
+        assert_eq!(segment_file_name("notes.log"), None);
         assert_eq!(wal_file_number("3.wal"), Some(3));
         assert_eq!(wal_file_number("3.tmp"), None);
     }

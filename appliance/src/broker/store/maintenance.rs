@@ -3,7 +3,8 @@
 //!
 //! **Invariants.** A file of the write-ahead log is free only after a checkpoint that holds
 //! everything in it is durable: segments synced, then the checkpoint written beside, synced,
-//! renamed, and its folder synced.
+//! renamed, and its folder synced. A segment is removed only after a checkpoint without it is
+//! durable.
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use super::files::{FileKey, ReadFiles};
 use super::layout::{
     CHECKPOINT, CHECKPOINT_NEW, SegmentFile, TOPICS, is_topic_dir, segment_file, topic_dir_name,
 };
+use super::retired::Retired;
 use super::sizes::Sizes;
 use super::storage::{File, Storage};
 use super::view::{Partition, View};
@@ -19,7 +21,7 @@ use super::wal::Ring;
 use super::writer::Snapshot;
 use crate::core::log::checkpoint::{Checkpoint, PartitionFiles};
 use crate::core::log::ids::{PartitionId, Salt};
-use crate::core::log::partition::SegmentWrite;
+use crate::core::log::partition::{Roll, SegmentWrite};
 
 /// See the module.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub struct Maintenance {
     sizes: Sizes,
     unsynced: BTreeMap<FileKey, Arc<dyn File>>,
     unsynced_dirs: BTreeSet<Arc<str>>,
+    retired: Retired,
 }
 
 /// What makes a data folder itself.
@@ -54,8 +57,17 @@ impl Maintenance {
         identity: Identity,
         sizes: Sizes,
     ) -> Self {
-        let (unsynced, unsynced_dirs) = (BTreeMap::new(), BTreeSet::new());
-        Self { storage, view, ring, read_files, identity, sizes, unsynced, unsynced_dirs }
+        Self {
+            storage,
+            view,
+            ring,
+            read_files,
+            identity,
+            sizes,
+            unsynced: BTreeMap::new(),
+            unsynced_dirs: BTreeSet::new(),
+            retired: Retired::default(),
+        }
     }
 
     /// Writes all tails to segment files; syncs nothing that need not be.
@@ -75,6 +87,7 @@ impl Maintenance {
         let state = &snapshot.state;
         self.flush_below(|partition| state.next_offset(partition).unwrap_or(0))?;
         self.sync()?;
+        self.retired.collect(&self.view);
         let files = self.partition_files(&snapshot);
         let Identity { cluster_id, salt } = self.identity;
         let Snapshot { sequence, position, state, offsets } = snapshot;
@@ -83,6 +96,7 @@ impl Maintenance {
             Checkpoint { cluster_id, salt, sequence, position, wal_files, state, files, offsets };
         write_checkpoint(&*self.storage, &checkpoint)?;
         self.ring.recycle(sequence);
+        self.retired.remove(&*self.storage, &self.view, &self.read_files)?;
         self.remove_deleted(&checkpoint)
     }
 
@@ -115,7 +129,7 @@ impl Maintenance {
         if partition.is_deleted() {
             return Ok(true);
         }
-        let writes = partition.log.lock().plan_flush(limit, self.sizes.segment_bytes);
+        let writes = partition.log.lock().plan_flush(limit, self.roll());
         for write in &writes {
             self.write_segment(partition, write)?;
         }
@@ -123,6 +137,10 @@ impl Maintenance {
         self.view.note_flushed(log.flushed(&writes));
         // Looked at under the same lock: whoever appends to an empty tail notes it as not empty.
         Ok(log.tail().next().is_none())
+    }
+
+    fn roll(&self) -> Roll {
+        Roll { bytes: self.sizes.segment_bytes, age_ms: i64::MAX }
     }
 
     fn write_segment(&mut self, partition: &Partition, write: &SegmentWrite) -> io::Result<()> {
@@ -177,19 +195,18 @@ impl Maintenance {
         self.storage.sync_dir(TOPICS).map_err(sync_failed)
     }
 
-    /// The partitions with files, as they are at the snapshot: nothing was flushed beyond it.
+    /// The partitions with files, as they are at the snapshot: nothing was flushed beyond it, and
+    /// a log start that was moved since goes no further than its end.
     fn partition_files(&self, snapshot: &Snapshot) -> Vec<PartitionFiles> {
         let mut files = Vec::new();
         for topic in snapshot.state.topics() {
             let Some(topic) = self.view.topic_by_id(topic.made.id) else { continue };
             for partition in &topic.partitions {
+                let end = snapshot.state.next_offset(partition.id).unwrap_or(0);
                 let log = partition.log.lock();
-                if !log.segments().is_empty() || log.log_start() > 0 {
-                    files.push(PartitionFiles {
-                        partition: partition.id,
-                        log_start: log.log_start(),
-                        segments: log.segments().to_vec(),
-                    });
+                let (log_start, segments) = (log.log_start().min(end), log.segments().to_vec());
+                if !segments.is_empty() || log_start > 0 {
+                    files.push(PartitionFiles { partition: partition.id, log_start, segments });
                 }
             }
         }

@@ -29,6 +29,7 @@ pub mod maintenance;
 pub mod open;
 pub mod reader;
 pub mod replay;
+pub mod retired;
 pub mod sizes;
 pub mod storage;
 pub mod threads;
@@ -146,7 +147,7 @@ impl Store {
             Source::Memory(batches) => Ok(batches),
             Source::Segment(segment) => {
                 let (reader, partition) = (self.reader.clone(), Arc::clone(partition));
-                let read = move || reader.read_segment(&partition, &segment, offset, bytes_max);
+                let read = move || reader.read_located(&partition, &segment, offset, bytes_max);
                 // A join error is a panic on the blocking thread, or a runtime that shuts down.
                 let batches = tokio::task::spawn_blocking(read).await;
                 Ok(vec![batches.map_err(|_| ReadError::Ended)??])

@@ -73,6 +73,25 @@ pub fn locate(partition: &Partition, offset: i64, bytes_max: usize) -> Result<So
 pub struct Reader(pub Arc<ReadFiles>);
 
 impl Reader {
+    /// As [`Reader::read_segment`], for a segment that was found some time ago: its records may
+    /// have been deleted meanwhile, and its file removed.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn read_located(
+        &self,
+        partition: &Partition,
+        segment: &Segment,
+        offset: i64,
+        bytes_max: usize,
+    ) -> Result<Bytes, ReadError> {
+        let read = self.read_segment(partition, segment, offset, bytes_max);
+        if read.is_err() && offset < partition.log.lock().log_start() {
+            return Err(ReadError::OutOfRange);
+        }
+        read
+    }
+
     /// Whole batches from the one that holds `offset`: at least one, then as many as fit into
     /// `bytes_max`. Blocks on the disk.
     ///

@@ -142,6 +142,11 @@ impl View {
                 self.offsets.write().entry(group).or_default().extend(offsets);
             }
             Entry::ReserveProducerIds { .. } => {}
+            Entry::MoveLogStart { partition, offset } => {
+                let Some(partition) = self.partition(partition) else { return };
+                partition.log.lock().move_start(offset);
+                partition.wake();
+            }
         }
     }
 

@@ -54,6 +54,13 @@ pub enum Command {
     },
     /// Reserve a block of producer ids.
     ReserveProducerIds,
+    /// Delete the records of a partition before an offset.
+    MoveLogStart {
+        /// The partition.
+        partition: PartitionId,
+        /// Its new log start offset.
+        offset: i64,
+    },
 }
 
 impl Command {
@@ -64,7 +71,7 @@ impl Command {
         match self {
             Self::Append { batch, .. } => APPEND_OVERHEAD_BYTES + batch.len(),
             Self::CreateTopic { name, .. } => FIXED + name.as_str().len(),
-            Self::DeleteTopic(_) | Self::ReserveProducerIds => FIXED,
+            Self::DeleteTopic(_) | Self::ReserveProducerIds | Self::MoveLogStart { .. } => FIXED,
             Self::CommitOffsets { group, offsets } => {
                 let words = |(_, offset): &(_, CommittedOffset)| offset.metadata.len();
                 FIXED + group.len() + offsets.iter().map(|o| 32 + words(o)).sum::<usize>()
@@ -112,6 +119,8 @@ pub enum Done {
         /// The id behind the last.
         end: i64,
     },
+    /// The records before it are gone.
+    LogStartMoved,
 }
 
 /// What became of each command of a submission, in order.
@@ -278,6 +287,13 @@ impl LogWriter {
             Command::ReserveProducerIds => {
                 let (first, end) = self.state.producer_id_block();
                 (Entry::ReserveProducerIds { next: end }, Done::ProducerIds { first, end })
+            }
+            Command::MoveLogStart { partition, offset } => {
+                let end = self.state.next_offset(partition).ok_or(Refusal::UnknownPartition)?;
+                if offset > end {
+                    return Err(Refusal::OffsetOutOfRange);
+                }
+                (Entry::MoveLogStart { partition, offset }, Done::LogStartMoved)
             }
         };
         self.state.apply(&entry, now_ms);

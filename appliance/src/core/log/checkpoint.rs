@@ -4,6 +4,8 @@
 //! magic 8 bytes | format u32 | crc u32 | length u32 | body
 //! ```
 //! The CRC32C covers the body. A format is never read by a version that does not know it.
+use std::cmp::Ordering;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::bytes_codec::{CodecError, Reader, len_u32, put_sized};
@@ -14,7 +16,7 @@ use super::partition::Segment;
 use super::state::LogState;
 
 /// The format that this version writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const MAGIC: [u8; 8] = *b"PAGI-LOG";
 
@@ -27,6 +29,9 @@ pub enum CheckpointError {
     /// A newer version wrote it.
     #[error("it has format {0}, this version reads format {FORMAT}: use a newer pagi-appliance")]
     NewerFormat(u32),
+    /// A version before the first release wrote it.
+    #[error("it has format {0}, this version reads format {FORMAT}: no release wrote that format")]
+    OlderFormat(u32),
     /// Its bytes are not what was written.
     #[error("it is damaged: {0}")]
     Damaged(String),
@@ -134,8 +139,10 @@ impl Checkpoint {
             return Err(CheckpointError::NotOurs);
         }
         let format = reader.u32()?;
-        if format != FORMAT {
-            return Err(CheckpointError::NewerFormat(format));
+        match format.cmp(&FORMAT) {
+            Ordering::Greater => return Err(CheckpointError::NewerFormat(format)),
+            Ordering::Less => return Err(CheckpointError::OlderFormat(format)),
+            Ordering::Equal => {}
         }
         let crc = reader.u32()?;
         let body = reader.sized()?;
@@ -178,6 +185,7 @@ fn put_files(out: &mut BytesMut, files: &PartitionFiles) {
         out.put_i64(segment.next_offset);
         out.put_u64(segment.log_bytes);
         out.put_u64(segment.index_bytes);
+        out.put_i64(segment.first_timestamp);
         out.put_u64(segment.progress.indexed_to);
         out.put_i64(segment.progress.max_timestamp);
     }
@@ -193,6 +201,7 @@ fn take_files(reader: &mut Reader) -> Result<PartitionFiles, CodecError> {
             next_offset: reader.i64()?,
             log_bytes: reader.u64()?,
             index_bytes: reader.u64()?,
+            first_timestamp: reader.i64()?,
             progress: Progress { indexed_to: reader.u64()?, max_timestamp: reader.i64()? },
         });
     }
@@ -217,6 +226,7 @@ mod tests {
             next_offset: 12,
             log_bytes: 5000,
             index_bytes: 16,
+            first_timestamp: 90,
             progress: Progress { indexed_to: 4100, max_timestamp: 99 },
         };
         let committed = CommittedOffset {
@@ -256,10 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_format_is_refused_by_name() {
+    fn another_format_is_refused_by_name() {
         let mut bytes = sample().encode().to_vec();
-        bytes[11] = 2;
+        bytes[11] = 3;
+        let error = Checkpoint::decode(bytes.clone().into()).unwrap_err();
+        assert_eq!(error, CheckpointError::NewerFormat(3));
+        bytes[11] = 1;
         let error = Checkpoint::decode(bytes.into()).unwrap_err();
-        assert_eq!(error, CheckpointError::NewerFormat(2));
+        assert_eq!(error, CheckpointError::OlderFormat(1));
     }
 }

@@ -12,6 +12,7 @@ const CREATE_TOPIC: u8 = 2;
 const DELETE_TOPIC: u8 = 3;
 const COMMIT_OFFSETS: u8 = 4;
 const RESERVE_PRODUCER_IDS: u8 = 5;
+const MOVE_LOG_START: u8 = 10;
 
 /// The bytes that an append adds to its batch: kind, topic, partition, length.
 pub const APPEND_OVERHEAD_BYTES: usize = 1 + 4 + 4 + 4;
@@ -41,6 +42,13 @@ pub enum Entry {
     ReserveProducerIds {
         /// The first that is not.
         next: i64,
+    },
+    /// Delete the records of a partition before an offset.
+    MoveLogStart {
+        /// The partition.
+        partition: PartitionId,
+        /// Its new log start offset.
+        offset: i64,
     },
 }
 
@@ -106,6 +114,12 @@ impl Entry {
                 out.put_u8(RESERVE_PRODUCER_IDS);
                 out.put_i64(*next);
             }
+            Self::MoveLogStart { partition, offset } => {
+                out.put_u8(MOVE_LOG_START);
+                out.put_u32(partition.topic.0);
+                out.put_u32(partition.index);
+                out.put_i64(*offset);
+            }
         }
     }
 
@@ -126,6 +140,10 @@ impl Entry {
                 Self::CommitOffsets { group, offsets: offsets(reader)? }
             }
             RESERVE_PRODUCER_IDS => Self::ReserveProducerIds { next: reader.i64()? },
+            MOVE_LOG_START => {
+                let partition = partition_id(reader)?;
+                Self::MoveLogStart { partition, offset: reader.i64()? }
+            }
             kind => return Err(CodecError::Unknown { what: "entry kind", value: kind.into() }),
         })
     }
@@ -219,6 +237,7 @@ mod tests {
             Entry::DeleteTopic(TopicId(3)),
             Entry::CommitOffsets { group: "g".to_owned(), offsets: vec![(partition, committed)] },
             Entry::ReserveProducerIds { next: 1000 },
+            Entry::MoveLogStart { partition, offset: 42 },
         ]
     }
 

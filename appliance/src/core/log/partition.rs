@@ -20,20 +20,41 @@ pub struct Segment {
     pub log_bytes: u64,
     /// Bytes of index.
     pub index_bytes: u64,
+    /// The largest timestamp of its first batch, in milliseconds since 1970: its age, as in Kafka,
+    /// is counted from there.
+    pub first_timestamp: i64,
     /// How far its index has come.
     pub progress: Progress,
 }
 
 impl Segment {
-    const fn new(base_offset: i64) -> Self {
+    const fn new(base_offset: i64, first_timestamp: i64) -> Self {
         Self {
             base_offset,
             next_offset: base_offset,
             log_bytes: 0,
             index_bytes: 0,
+            first_timestamp,
             progress: Progress::EMPTY,
         }
     }
+
+    /// Whether `batch` goes into the next segment.
+    fn is_closed_to(&self, batch: &TailBatch, roll: Roll) -> bool {
+        // The index has 32 bits for it. Whoever compresses records may claim any number.
+        let far = u32::try_from(batch.base_offset - self.base_offset).is_err();
+        let age_ms = batch.max_timestamp.saturating_sub(self.first_timestamp);
+        far || self.log_bytes >= roll.bytes || age_ms > roll.age_ms
+    }
+}
+
+/// When a segment is full (`segment.bytes`, `segment.ms`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Roll {
+    /// It has so many bytes.
+    pub bytes: u64,
+    /// A batch is so much newer than its first one, in milliseconds.
+    pub age_ms: i64,
 }
 
 /// A durable batch that is in no segment yet.
@@ -117,6 +138,12 @@ impl PartitionLog {
         &self.segments
     }
 
+    /// Whether there is a segment with this base offset.
+    #[must_use]
+    pub fn has_segment(&self, base_offset: i64) -> bool {
+        self.segments.binary_search_by_key(&base_offset, |segment| segment.base_offset).is_ok()
+    }
+
     /// The batches that are in no segment, oldest first.
     pub fn tail(&self) -> impl Iterator<Item = &TailBatch> {
         self.tail.iter()
@@ -172,25 +199,36 @@ impl PartitionLog {
         batches
     }
 
+    /// Records before `offset` are deleted, which is durable. The log start never falls, and never
+    /// passes the high watermark.
+    pub fn move_start(&mut self, offset: i64) {
+        self.log_start = self.log_start.max(offset.min(self.high_watermark));
+    }
+
+    /// Lets go of the segments that hold only deleted records; gives their base offsets. Their
+    /// files may be removed when a checkpoint without them is durable.
+    pub fn prune(&mut self) -> Vec<i64> {
+        let deleted =
+            self.segments.partition_point(|segment| segment.next_offset <= self.log_start);
+        self.segments.drain(..deleted).map(|segment| segment.base_offset).collect()
+    }
+
     /// Lets go of the tail of a deleted partition; gives its bytes.
     pub fn drop_tail(&mut self) -> usize {
         self.tail.drain(..).map(|batch| batch.bytes.len()).sum()
     }
 
-    /// What to write to bring the tail below `limit` into segments, each of which is full when it
-    /// has `segment_bytes`. Nothing is changed until [`PartitionLog::flushed`].
+    /// What to write to bring the tail below `limit` into segments. Nothing is changed until
+    /// [`PartitionLog::flushed`].
     #[must_use]
-    pub fn plan_flush(&self, limit: i64, segment_bytes: u64) -> Vec<SegmentWrite> {
+    pub fn plan_flush(&self, limit: i64, roll: Roll) -> Vec<SegmentWrite> {
         let mut writes: Vec<SegmentWrite> = Vec::new();
         let mut segment = self.segments.last().copied();
         let mut index = BytesMut::new();
         for batch in self.tail.iter().take_while(|batch| batch.next_offset <= limit) {
-            let full = |segment: &Segment| segment.log_bytes >= segment_bytes;
-            // The index has 32 bits for it. Whoever compresses records may claim any number.
-            let far = |s: &Segment| u32::try_from(batch.base_offset - s.base_offset).is_err();
-            let mut current = match segment.filter(|segment| !full(segment) && !far(segment)) {
+            let mut current = match segment.filter(|segment| !segment.is_closed_to(batch, roll)) {
                 Some(segment) => segment,
-                None => Segment::new(batch.base_offset),
+                None => Segment::new(batch.base_offset, batch.max_timestamp),
             };
             if writes.last().is_none_or(|write| write.before.base_offset != current.base_offset) {
                 let (before, after) = (current, current);
@@ -246,6 +284,8 @@ mod tests {
     use super::*;
     use crate::limits::SEGMENT_BYTES;
 
+    const ROLL: Roll = Roll { bytes: SEGMENT_BYTES, age_ms: i64::MAX };
+
     fn batch(base_offset: i64, records: i64, bytes: usize) -> TailBatch {
         TailBatch {
             base_offset,
@@ -267,7 +307,7 @@ mod tests {
     fn offsets_are_found_in_the_tail_and_then_in_the_segment() {
         let mut log = three_batches();
         assert_eq!(log.locate(10), Place::Tail);
-        let writes = log.plan_flush(11, SEGMENT_BYTES);
+        let writes = log.plan_flush(11, ROLL);
         assert_eq!(writes.len(), 1);
         assert_eq!(log.flushed(&writes), 6000);
         assert_eq!(log.locate(10), Place::Segment(log.segments()[0]));
@@ -292,7 +332,7 @@ mod tests {
         for n in 0..5 {
             log.append(batch(n, 1, half));
         }
-        let writes = log.plan_flush(i64::MAX, SEGMENT_BYTES);
+        let writes = log.plan_flush(i64::MAX, ROLL);
         log.flushed(&writes);
         let ends: Vec<_> = log.segments().iter().map(|s| (s.base_offset, s.next_offset)).collect();
         assert_eq!(ends, [(0, 2), (2, 4), (4, 5)]);
@@ -306,10 +346,47 @@ mod tests {
         for n in 0..5 {
             log.append(batch(n * most, most, 5000));
         }
-        let writes = log.plan_flush(i64::MAX, SEGMENT_BYTES);
+        let writes = log.plan_flush(i64::MAX, ROLL);
         log.flushed(&writes);
         let bases: Vec<_> = log.segments().iter().map(|segment| segment.base_offset).collect();
         assert_eq!(bases, [0, 3 * most]);
+    }
+
+    #[test]
+    fn a_segment_ends_when_a_batch_is_so_much_newer_than_its_first() {
+        let mut log = PartitionLog::default();
+        for n in [100, 150, 201, 202, 350] {
+            let batch = TailBatch { max_timestamp: n, ..batch(log.high_watermark(), 1, 100) };
+            log.append(batch);
+        }
+        log.flushed(&log.plan_flush(i64::MAX, Roll { age_ms: 100, ..ROLL }));
+        let bases: Vec<_> = log.segments().iter().map(|segment| segment.base_offset).collect();
+        assert_eq!(bases, [0, 2, 4]);
+    }
+
+    #[test]
+    fn deleted_records_are_out_of_range_at_once_and_their_segments_go_when_they_are_whole() {
+        let mut log = three_batches();
+        log.flushed(&log.plan_flush(10, Roll { bytes: 1, ..ROLL }));
+        log.flushed(&log.plan_flush(11, Roll { bytes: 1, ..ROLL }));
+        log.move_start(5);
+        assert_eq!((log.log_start(), log.locate(4)), (5, Place::OutOfRange));
+        assert_eq!(log.prune(), Vec::<i64>::new());
+        log.move_start(11);
+        log.move_start(3);
+        assert_eq!((log.log_start(), log.prune()), (11, vec![0, 10]));
+        assert_eq!(log.locate(11), Place::Tail);
+    }
+
+    #[test]
+    fn when_all_records_are_deleted_offsets_go_on() {
+        let mut log = three_batches();
+        log.flushed(&log.plan_flush(20, ROLL));
+        log.move_start(100);
+        assert_eq!((log.prune(), log.log_start(), log.high_watermark()), (vec![0], 20, 20));
+        assert!(log.append(batch(20, 1, 10)));
+        log.flushed(&log.plan_flush(21, ROLL));
+        assert_eq!((log.segments()[0].base_offset, log.high_watermark()), (20, 21));
     }
 
     #[test]
@@ -323,10 +400,10 @@ mod tests {
     fn index_entries_are_the_same_in_one_flush_or_in_many() {
         let mut at_once = three_batches();
         let mut by_one = three_batches();
-        let whole = at_once.plan_flush(20, SEGMENT_BYTES);
+        let whole = at_once.plan_flush(20, ROLL);
         let mut pieces = Vec::new();
         for limit in [10, 11, 20] {
-            let writes = by_one.plan_flush(limit, SEGMENT_BYTES);
+            let writes = by_one.plan_flush(limit, ROLL);
             by_one.flushed(&writes);
             pieces.extend(writes.iter().flat_map(|write| write.index.to_vec()));
         }

@@ -47,6 +47,9 @@ pub enum Refusal {
     /// The disk is full, or nearly.
     #[error("the disk is full")]
     StorageFull,
+    /// There is no such offset yet.
+    #[error("the offset is behind the high watermark")]
+    OffsetOutOfRange,
 }
 
 /// Where an accepted batch is.
@@ -190,7 +193,7 @@ impl LogState {
                     self.by_name.remove(&topic.made.name);
                 }
             }
-            Entry::CommitOffsets { .. } => {}
+            Entry::CommitOffsets { .. } | Entry::MoveLogStart { .. } => {}
             Entry::ReserveProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
             }
