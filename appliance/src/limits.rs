@@ -23,6 +23,8 @@ pub const KAFKA_TRANSFER_MAX: Duration = Duration::from_secs(30);
 pub const FETCH_RESPONSE_BYTES_MAX: usize = 4 << 20;
 /// How long a fetch may wait for records.
 pub const FETCH_WAIT_MAX: Duration = Duration::from_secs(60);
+/// Searches for offsets by their timestamps at a time: each may hold 64 MiB of decompressed records.
+pub const OFFSET_SEARCHES_MAX: usize = 2;
 /// The longest that a produce request may wait to be durable before it is answered as timed out.
 pub const PRODUCE_WAIT_MAX: Duration = Duration::from_secs(120);
 /// Bytes of one record batch, unless configured: Kafka's default of `max.message.bytes`.

@@ -13,7 +13,7 @@ use super::store::view::Topic;
 use super::store::writer::{Command, Done};
 use super::store::{Ended, Store};
 use crate::core::log::state::Refusal;
-use crate::limits::{FRAME_BYTES_IN_FLIGHT_MAX, PERMIT_BYTES};
+use crate::limits::{FRAME_BYTES_IN_FLIGHT_MAX, OFFSET_SEARCHES_MAX, PERMIT_BYTES};
 use crate::shutdown::Shutdown;
 
 /// The one broker's node id: positive, Java's admin client insists on it.
@@ -30,6 +30,8 @@ pub struct Context {
     pub advertised: Option<Endpoint>,
     /// The bytes of all requests in memory, in units of [`PERMIT_BYTES`].
     pub frame_permits: Arc<Semaphore>,
+    /// Searches for an offset by its timestamp: each may hold decompressed records.
+    pub search_permits: Semaphore,
     /// What is counted.
     pub metrics: Metrics,
     /// Waiting requests are answered when this asks.
@@ -53,6 +55,7 @@ impl Context {
             config,
             advertised,
             frame_permits,
+            search_permits: Semaphore::new(OFFSET_SEARCHES_MAX),
             metrics,
             shutdown,
             producer_ids: Mutex::new(0..0),

@@ -2,6 +2,7 @@
 //! they are worth.
 pub mod api;
 pub mod batch_builder;
+pub mod compression;
 pub mod cursor;
 pub mod encoder;
 pub mod error_code;

@@ -1,14 +1,19 @@
-//! The records inside an uncompressed batch of format v2.
+//! The records inside a batch of format v2.
 //!
 //! **Invariants.** Every length and count is held against the bytes that are left before anything
-//! is made of it. Keys and values share the batch's memory. Headers keep their order, their
+//! is made of it. Keys and values share the batch's memory, or that of its decompressed records,
+//! which is at most [`DECOMPRESSED_BYTES_MAX`]. Headers keep their order, their
 //! duplicates and their null values.
 //!
 //! **References.** Kafka protocol guide, "Record"; KIP-82 (headers); KIP-32 (timestamp types).
 use bytes::Bytes;
 
+use super::compression::{CompressionError, decompress};
 use super::cursor::{Cursor, DecodeError};
 use super::record_batch::{BATCH_HEADER_BYTES, BatchError, BatchHeader};
+
+/// The most bytes that the records of one batch may have when decompressed.
+pub const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 
 /// The fewest bytes a header takes: two lengths.
 const HEADER_BYTES_MIN: usize = 2;
@@ -36,14 +41,14 @@ pub struct Header {
 }
 
 /// Why the records of a batch cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// The batch itself is wrong.
     #[error(transparent)]
     Batch(#[from] BatchError),
-    /// The records are compressed with the codec of this number.
-    #[error("the records are compressed (codec {0})")]
-    Compressed(i16),
+    /// The records cannot be decompressed.
+    #[error(transparent)]
+    Compression(#[from] CompressionError),
     /// The batch claims to hold less than no records.
     #[error("a record count of {0} makes no sense")]
     Count(i32),
@@ -87,12 +92,9 @@ impl RecordReader {
     /// checked: bytes from outside pass [`BatchHeader::validate`] first.
     ///
     /// # Errors
-    /// [`RecordError::Batch`], [`RecordError::Compressed`] or [`RecordError::Count`].
+    /// [`RecordError::Batch`], [`RecordError::Compression`] or [`RecordError::Count`].
     pub fn of_batch(batch: &Bytes) -> Result<Self, RecordError> {
         let header = BatchHeader::parse(batch)?;
-        if header.is_compressed() {
-            return Err(RecordError::Compressed(header.compression()));
-        }
         if header.records < 0 {
             return Err(RecordError::Count(header.records));
         }
@@ -100,7 +102,10 @@ impl RecordReader {
             let (needed, left) = (header.total_bytes, batch.len());
             return Err(BatchError::Short { needed, left }.into());
         }
-        let records = batch.slice(BATCH_HEADER_BYTES..header.total_bytes);
+        let mut records = batch.slice(BATCH_HEADER_BYTES..header.total_bytes);
+        if header.is_compressed() {
+            records = decompress(header.compression(), &records, DECOMPRESSED_BYTES_MAX)?;
+        }
         Ok(Self { header, cursor: Cursor::new(records), number: 0, failed: false })
     }
 
@@ -342,6 +347,18 @@ mod tests {
     }
 
     #[test]
+    fn compressed_records_are_read_like_others() {
+        let plain = batch(0, 2, |out| {
+            record(out, &[0, 0, -1, -1, 0]);
+            record(out, &[5, 1, -1, -1, 0]);
+        });
+        let body = snap::raw::Encoder::new().compress_vec(&plain[BATCH_HEADER_BYTES..]).unwrap();
+        let compressed = batch(0b010, 2, |out| out.put(&body));
+        let read = |batch| RecordReader::of_batch(&batch).unwrap().collect::<Result<Vec<_>, _>>();
+        assert_eq!(read(compressed).unwrap(), read(plain).unwrap());
+    }
+
+    #[test]
     fn an_error_is_the_last_item() {
         let batch = batch(0, 3, |out| {
             record(out, &[0, 0, -1, -1, 0]);
@@ -355,8 +372,9 @@ mod tests {
 
     #[test]
     fn a_batch_that_cannot_be_read_is_told_from_one_that_is_wrong() {
-        let compressed = batch(0b100, 1, |_| ());
-        assert_eq!(RecordReader::of_batch(&compressed).err(), Some(RecordError::Compressed(4)));
+        let compressed = batch(0b101, 1, |_| ());
+        let codec = RecordError::Compression(CompressionError::Codec(5));
+        assert_eq!(RecordReader::of_batch(&compressed).err(), Some(codec));
         let negative = batch(0, -1, |_| ());
         assert_eq!(RecordReader::of_batch(&negative).err(), Some(RecordError::Count(-1)));
     }

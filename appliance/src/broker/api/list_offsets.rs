@@ -20,7 +20,12 @@ use crate::limits::FETCH_RESPONSE_BYTES_MAX;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
+/// KIP-734.
 const OF_LARGEST_TIMESTAMP: i64 = -3;
+/// KIP-405: the first offset on the broker's own disk, which is where all of them are.
+const EARLIEST_LOCAL: i64 = -4;
+/// KIP-1005: the last offset in remote storage, of which there is none.
+const LATEST_TIERED: i64 = -5;
 
 /// An offset and the timestamp of its record; -1 where there is none.
 type Found = (i64, i64);
@@ -66,7 +71,8 @@ async fn look_up(
     };
     let timestamp = match wanted.timestamp {
         LATEST => return Ok((end, -1)),
-        EARLIEST => return Ok((first, -1)),
+        EARLIEST | EARLIEST_LOCAL => return Ok((first, -1)),
+        LATEST_TIERED => return Ok(NOTHING),
         OF_LARGEST_TIMESTAMP => largest,
         timestamp if timestamp >= 0 => Some(timestamp),
         _ => return Err(KafkaCode::InvalidRequest),
@@ -78,13 +84,15 @@ async fn look_up(
     })
 }
 
-/// The first record as new as `timestamp`.
+/// The first record as new as `timestamp`, from the log start on.
 async fn search(
     context: &Context,
     partition: &Arc<Partition>,
     timestamp: i64,
 ) -> Result<Found, ReadError> {
-    let mut offset = context.store.start_of(partition, timestamp).await?;
+    let _permit = context.search_permits.acquire().await.map_err(|_| ReadError::Ended)?;
+    let start = context.store.start_of(partition, timestamp).await?;
+    let mut offset = start;
     loop {
         let read = context.store.read(partition, offset, FETCH_RESPONSE_BYTES_MAX).await?;
         if read.is_empty() {
@@ -93,27 +101,28 @@ async fn search(
         for batch in read.into_iter().flat_map(batches) {
             // What the log gives are whole, checked batches.
             let Ok((header, batch)) = batch else { return Ok(NOTHING) };
-            if let Some(found) = first_since(&header, &batch, timestamp) {
+            offset = header.next_offset();
+            if header.max_timestamp < timestamp {
+                continue;
+            }
+            let look = move || first_since(&header, &batch, start, timestamp);
+            let found = tokio::task::spawn_blocking(look).await.map_err(|_| ReadError::Ended)?;
+            if let Some(found) = found {
                 return Ok(found);
             }
-            offset = header.next_offset();
         }
     }
 }
 
-/// The first record of a batch as new as `timestamp`. Records that are compressed are not looked
-/// into: the batch as a whole is the answer then. Records that cannot be understood are passed
-/// over: their producer made them so.
-fn first_since(header: &BatchHeader, batch: &Bytes, timestamp: i64) -> Option<Found> {
-    if header.max_timestamp < timestamp {
-        return None;
-    }
-    if header.is_compressed() || header.has_append_time() {
-        return Some((header.base_offset, header.max_timestamp));
+/// The first record of a batch from `start` on that is as new as `timestamp`. Records that cannot
+/// be understood are passed over: their producer made them so.
+fn first_since(header: &BatchHeader, batch: &Bytes, start: i64, timestamp: i64) -> Option<Found> {
+    if header.has_append_time() {
+        return Some((header.base_offset.max(start), header.max_timestamp));
     }
     RecordReader::of_batch(batch)
         .ok()?
         .map_while(Result::ok)
-        .find(|(_, record)| record.timestamp_ms >= timestamp)
+        .find(|(offset, record)| *offset >= start && record.timestamp_ms >= timestamp)
         .map(|(offset, record)| (offset, record.timestamp_ms))
 }

@@ -165,16 +165,20 @@ impl Store {
         partition: &Arc<Partition>,
         timestamp: i64,
     ) -> Result<i64, ReadError> {
-        let (segment, behind) = {
+        let (segment, behind, log_start) = {
             let log = partition.log.lock();
-            let new_enough = |s: &&Segment| s.progress.max_timestamp >= timestamp;
+            let log_start = log.log_start();
+            let new_enough =
+                |s: &&Segment| s.next_offset > log_start && s.progress.max_timestamp >= timestamp;
             let segment = log.segments().iter().find(new_enough).copied();
-            (segment, log.segments().last().map_or(log.log_start(), |last| last.next_offset))
+            let behind = log.segments().last().map_or(log_start, |last| last.next_offset);
+            (segment, behind.max(log_start), log_start)
         };
         let Some(segment) = segment else { return Ok(behind) };
         let (reader, partition) = (self.reader.clone(), Arc::clone(partition));
         let find = move || reader.start_of(&partition, &segment, timestamp);
-        tokio::task::spawn_blocking(find).await.map_err(|_| ReadError::Ended)
+        let found = tokio::task::spawn_blocking(find).await.map_err(|_| ReadError::Ended)?;
+        Ok(found.max(log_start))
     }
 
     /// What readers see.

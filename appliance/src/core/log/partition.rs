@@ -128,8 +128,10 @@ impl PartitionLog {
     /// The largest timestamp of all records, if there is any.
     #[must_use]
     pub fn max_timestamp(&self) -> Option<i64> {
-        let segments = self.segments.iter().map(|segment| segment.progress.max_timestamp);
-        segments.chain(self.tail.iter().map(|batch| batch.max_timestamp)).max()
+        let segments = self.segments.iter().filter(|segment| segment.next_offset > self.log_start);
+        let tail = self.tail.iter().filter(|batch| batch.next_offset > self.log_start);
+        let segments = segments.map(|segment| segment.progress.max_timestamp);
+        segments.chain(tail.map(|batch| batch.max_timestamp)).max()
     }
 
     /// The segments, oldest first.
