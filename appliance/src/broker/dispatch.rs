@@ -84,6 +84,13 @@ impl To {
     fn encode<M: Message>(self, response: &M) -> Response {
         Some(encode_response(response, self.version, self.correlation_id))
     }
+
+    fn refuse(self) -> Response {
+        let mut out = Encoder::framed();
+        out.put(&self.correlation_id.to_be_bytes());
+        out.put(&KafkaCode::UnsupportedVersion.number().to_be_bytes());
+        Some(out.finish())
+    }
 }
 
 async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To) -> Response {
@@ -116,6 +123,14 @@ async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To
         Request::InitProducerId(request) => {
             to.encode(&api::init_producer_id::respond(context, &request).await)
         }
+        Request::JoinGroup(_)
+        | Request::Heartbeat(_)
+        | Request::LeaveGroup(_)
+        | Request::SyncGroup(_)
+        | Request::DescribeGroups(_)
+        | Request::ListGroups(_)
+        | Request::DeleteGroups(_)
+        | Request::OffsetDelete(_) => to.refuse(),
     }
 }
 

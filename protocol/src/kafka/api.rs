@@ -62,6 +62,18 @@ apis! {
     OffsetFetch = 9, 1..=9, flexible from 6;
     /// Which broker keeps a group.
     FindCoordinator = 10, 0..=6, flexible from 3;
+    /// Becoming a member of a group.
+    JoinGroup = 11, 0..=9, flexible from 6;
+    /// A member's sign of life.
+    Heartbeat = 12, 0..=4, flexible from 4;
+    /// Members that go.
+    LeaveGroup = 13, 0..=5, flexible from 4;
+    /// A member's assignment.
+    SyncGroup = 14, 0..=5, flexible from 4;
+    /// The state and the members of groups.
+    DescribeGroups = 15, 0..=6, flexible from 5;
+    /// All groups.
+    ListGroups = 16, 0..=5, flexible from 3;
     /// This table.
     ApiVersions = 18, 0..=4, flexible from 3;
     /// New topics.
@@ -70,6 +82,10 @@ apis! {
     DeleteTopics = 20, 1..=6, flexible from 4;
     /// An id for an idempotent producer.
     InitProducerId = 22, 0..=4, flexible from 2;
+    /// Groups that go.
+    DeleteGroups = 42, 0..=2, flexible from 2;
+    /// Offsets of a group that are to be forgotten.
+    OffsetDelete = 47, 0..=0, flexible from 1;
 }
 
 /// A row of the table.

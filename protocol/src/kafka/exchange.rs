@@ -11,15 +11,23 @@ use super::cursor::{Cursor, DecodeError};
 use super::encoder::Encoder;
 use super::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use super::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+use super::messages::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
 use super::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use super::messages::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
 use super::messages::fetch::{FetchRequest, FetchResponse};
 use super::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use super::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use super::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use super::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
+use super::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
+use super::messages::list_groups::{ListGroupsRequest, ListGroupsResponse};
 use super::messages::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use super::messages::metadata::{MetadataRequest, MetadataResponse};
 use super::messages::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
+use super::messages::offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
 use super::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
 use super::messages::produce::{ProduceRequest, ProduceResponse};
+use super::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use super::wire::{Version, Wire, skip_tagged_fields};
 
 /// What a request begins with.
@@ -75,10 +83,18 @@ exchanges! {
     OffsetCommit: OffsetCommitRequest, OffsetCommitResponse;
     OffsetFetch: OffsetFetchRequest, OffsetFetchResponse;
     FindCoordinator: FindCoordinatorRequest, FindCoordinatorResponse;
+    JoinGroup: JoinGroupRequest, JoinGroupResponse;
+    Heartbeat: HeartbeatRequest, HeartbeatResponse;
+    LeaveGroup: LeaveGroupRequest, LeaveGroupResponse;
+    SyncGroup: SyncGroupRequest, SyncGroupResponse;
+    DescribeGroups: DescribeGroupsRequest, DescribeGroupsResponse;
+    ListGroups: ListGroupsRequest, ListGroupsResponse;
     ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
     CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
     DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
     InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
+    DeleteGroups: DeleteGroupsRequest, DeleteGroupsResponse;
+    OffsetDelete: OffsetDeleteRequest, OffsetDeleteResponse;
 }
 
 /// Reads a request's header. What follows it is left in the cursor.

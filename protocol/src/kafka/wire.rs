@@ -132,10 +132,21 @@ impl Wire for Option<Bytes> {
     }
 
     fn encode(&self, out: &mut Encoder, version: Version) {
-        put_length(out, self.as_ref().map(Bytes::len), version.wide(Width::Four));
-        if let Some(bytes) = self {
-            out.put_shared(bytes);
+        match self {
+            Some(bytes) => bytes.encode(out, version),
+            None => put_length(out, None, version.wide(Width::Four)),
         }
+    }
+}
+
+impl Wire for Bytes {
+    fn decode(cursor: &mut Cursor, version: Version) -> Result<Self, DecodeError> {
+        <Option<Self>>::decode(cursor, version)?.ok_or(DecodeError::Null)
+    }
+
+    fn encode(&self, out: &mut Encoder, version: Version) {
+        put_length(out, Some(self.len()), version.wide(Width::Four));
+        out.put_shared(self);
     }
 }
 
@@ -309,6 +320,7 @@ mod tests {
         assert_eq!(decoded(null.clone(), CLASSIC), Ok(None::<String>));
         assert_eq!(decoded::<String>(null, CLASSIC), Err(DecodeError::Null));
         assert_eq!(decoded::<Vec<i8>>(Bytes::from_static(b"\0"), FLEXIBLE), Err(DecodeError::Null));
+        assert_eq!(decoded::<Bytes>(Bytes::from_static(b"\0"), FLEXIBLE), Err(DecodeError::Null));
     }
 
     #[test]

@@ -8,35 +8,51 @@ use super::{agreement, hostile};
 use crate::kafka::cursor::Cursor;
 use crate::kafka::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::kafka::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
+use crate::kafka::messages::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
 use crate::kafka::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use crate::kafka::messages::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
 use crate::kafka::messages::fetch::{FetchRequest, FetchResponse};
 use crate::kafka::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use crate::kafka::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
 use crate::kafka::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::kafka::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
+use crate::kafka::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
+use crate::kafka::messages::list_groups::{ListGroupsRequest, ListGroupsResponse};
 use crate::kafka::messages::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
 use crate::kafka::messages::metadata::{MetadataRequest, MetadataResponse};
 use crate::kafka::messages::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
+use crate::kafka::messages::offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
 use crate::kafka::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
 use crate::kafka::messages::produce::{ProduceRequest, ProduceResponse};
+use crate::kafka::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::kafka::wire::{Version, Wire};
 
+/// Gives a message of theirs a tagged field, if it can have one.
+macro_rules! tagged {
+    () => {
+        |theirs, tag, bytes| {
+            theirs.unknown_tagged_fields.insert(tag, bytes);
+        }
+    };
+    (never) => {
+        |_, _, _| {}
+    };
+}
+
 macro_rules! messages {
-    ($($name:ident: $request:ident, $response:ident, $versions:expr;)*) => {$(
+    ($($name:ident: $request:ident, $response:ident, $versions:expr $(, $never:ident flexible)?;)*) => {$(
         mod $name {
             use super::*;
 
             #[test]
             fn requests_agree() {
-                agreement::body::<$request, theirs::$request>($versions, |theirs, tag, bytes| {
-                    theirs.unknown_tagged_fields.insert(tag, bytes);
-                });
+                agreement::body::<$request, theirs::$request>($versions, tagged!($($never)?));
                 agreement::request_frame::<$request>();
             }
 
             #[test]
             fn responses_agree() {
-                agreement::body::<$response, theirs::$response>($versions, |theirs, tag, bytes| {
-                    theirs.unknown_tagged_fields.insert(tag, bytes);
-                });
+                agreement::body::<$response, theirs::$response>($versions, tagged!($($never)?));
                 agreement::response_frame::<$response>();
             }
 
@@ -57,10 +73,18 @@ messages! {
     offset_commit: OffsetCommitRequest, OffsetCommitResponse, 2..=9;
     offset_fetch: OffsetFetchRequest, OffsetFetchResponse, 1..=9;
     find_coordinator: FindCoordinatorRequest, FindCoordinatorResponse, 0..=6;
+    join_group: JoinGroupRequest, JoinGroupResponse, 0..=9;
+    heartbeat: HeartbeatRequest, HeartbeatResponse, 0..=4;
+    leave_group: LeaveGroupRequest, LeaveGroupResponse, 0..=5;
+    sync_group: SyncGroupRequest, SyncGroupResponse, 0..=5;
+    describe_groups: DescribeGroupsRequest, DescribeGroupsResponse, 0..=6;
+    list_groups: ListGroupsRequest, ListGroupsResponse, 0..=5;
     api_versions: ApiVersionsRequest, ApiVersionsResponse, 0..=4;
     create_topics: CreateTopicsRequest, CreateTopicsResponse, 2..=7;
     delete_topics: DeleteTopicsRequest, DeleteTopicsResponse, 1..=6;
     init_producer_id: InitProducerIdRequest, InitProducerIdResponse, 0..=5;
+    delete_groups: DeleteGroupsRequest, DeleteGroupsResponse, 0..=2;
+    offset_delete: OffsetDeleteRequest, OffsetDeleteResponse, 0..=0, never flexible;
 }
 
 /// Reads ours from the bytes of theirs, to the end.
