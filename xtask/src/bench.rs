@@ -6,7 +6,6 @@ mod cases;
 mod disk;
 mod http;
 mod kafka;
-mod latency;
 mod load;
 mod process;
 mod report;

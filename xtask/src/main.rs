@@ -7,6 +7,8 @@ mod clients;
 mod dist;
 mod failure;
 mod integration;
+mod kafka;
+mod latency;
 mod project;
 mod tidy;
 

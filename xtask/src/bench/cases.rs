@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::disk;
 use super::http;
 use super::kafka::{self, Shape};
-use super::latency::Latencies;
 use super::load::Load;
 use super::process;
 use super::report::Row;
 use super::target::Target;
 use crate::failure::{Failure, Outcome};
+use crate::latency::Latencies;
 
 /// One case; it may give a row for each target.
 #[derive(Debug)]

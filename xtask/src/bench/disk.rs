@@ -5,8 +5,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::latency::Latencies;
 use crate::failure::{Outcome, While};
+use crate::latency::Latencies;
 
 const BLOCK_BYTES: usize = 4096;
 const FILE_BLOCKS: u64 = 16 * 1024;

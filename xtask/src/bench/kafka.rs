@@ -3,8 +3,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::load::{self, Load};
-use super::wire::{self, Broker};
+use super::wire;
 use crate::failure::{Failure, Outcome};
+use crate::kafka::{self, Broker};
 
 /// What one producer connection sends again and again.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +48,7 @@ pub(super) fn produce(
                 broker.send(&frame)?;
             }
             let Some(before) = sent.pop_front() else { return Ok(load) };
-            broker.receive_produced()?;
+            wire::receive_produced(&mut broker)?;
             load.latencies.add(before.elapsed());
             load.operations += shape.records_per_request();
             load.bytes += shape.records_per_request() * shape.value_bytes as u64;
@@ -62,7 +63,7 @@ fn until_produced(broker: &mut Broker, frame: &[u8]) -> Outcome {
     let begin = Instant::now();
     loop {
         broker.send(frame)?;
-        match broker.receive_produced() {
+        match wire::receive_produced(broker) {
             Err(_) if begin.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
             outcome => return outcome,
         }
@@ -84,8 +85,8 @@ pub(super) fn consume(
         let mut offset = 0;
         while begin.elapsed() < how_long {
             let before = Instant::now();
-            broker.send(&wire::fetch(topic, 0, offset, FETCH_BYTES_MAX)?)?;
-            let records = broker.receive_fetched()?;
+            broker.send(&kafka::fetch(topic, 0, offset, FETCH_BYTES_MAX, 0)?)?;
+            let records = wire::receive_fetched(&mut broker)?;
             load.latencies.add(before.elapsed());
             load.operations += records;
             load.bytes += records * value_bytes as u64;

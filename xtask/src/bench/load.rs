@@ -2,8 +2,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::latency::Latencies;
 use crate::failure::{Failure, Outcome};
+use crate::latency::Latencies;
 
 /// What was done, by one worker or by all together.
 #[derive(Debug, Default)]

@@ -3,23 +3,23 @@ use std::time::Duration;
 
 /// Times of single operations, in nanoseconds.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Latencies(Vec<u64>);
+pub(crate) struct Latencies(Vec<u64>);
 
 impl Latencies {
-    pub(super) fn add(&mut self, took: Duration) {
+    pub(crate) fn add(&mut self, took: Duration) {
         self.0.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.0.len() as u64
     }
 
-    pub(super) fn append(&mut self, mut other: Self) {
+    pub(crate) fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
 
     /// The time that this many of a thousand operations did not exceed, in milliseconds.
-    pub(super) fn permille_ms(&mut self, permille: usize) -> Option<f64> {
+    pub(crate) fn permille_ms(&mut self, permille: usize) -> Option<f64> {
         self.0.sort_unstable();
         let rank = (self.0.len() * permille).div_ceil(1000).max(1);
         let nanos = *self.0.get(rank - 1)?;
