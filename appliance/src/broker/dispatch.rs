@@ -130,7 +130,16 @@ async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To
         | Request::DescribeGroups(_)
         | Request::ListGroups(_)
         | Request::DeleteGroups(_)
-        | Request::OffsetDelete(_) => to.refuse(),
+        | Request::OffsetDelete(_)
+        | Request::DeleteRecords(_)
+        | Request::OffsetForLeaderEpoch(_)
+        | Request::DescribeConfigs(_)
+        | Request::AlterConfigs(_)
+        | Request::DescribeLogDirs(_)
+        | Request::CreatePartitions(_)
+        | Request::IncrementalAlterConfigs(_)
+        | Request::DescribeCluster(_)
+        | Request::DescribeProducers(_) => to.refuse(),
     }
 }
 

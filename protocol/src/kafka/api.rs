@@ -53,7 +53,7 @@ apis! {
     /// Record batches from an offset on.
     Fetch = 1, 4..=12, flexible from 12;
     /// Offsets by time.
-    ListOffsets = 2, 1..=7, flexible from 6;
+    ListOffsets = 2, 1..=10, flexible from 6;
     /// Brokers, topics, leaders.
     Metadata = 3, 0..=12, flexible from 9;
     /// A group's progress.
@@ -80,12 +80,30 @@ apis! {
     CreateTopics = 19, 2..=7, flexible from 5;
     /// Topics that go.
     DeleteTopics = 20, 1..=6, flexible from 4;
+    /// Records that go, up to an offset.
+    DeleteRecords = 21, 0..=2, flexible from 2;
     /// An id for an idempotent producer.
     InitProducerId = 22, 0..=4, flexible from 2;
+    /// Where a leader's epoch ended.
+    OffsetForLeaderEpoch = 23, 2..=4, flexible from 4;
+    /// Settings, and where they come from.
+    DescribeConfigs = 32, 1..=4, flexible from 4;
+    /// All settings of a topic at once.
+    AlterConfigs = 33, 0..=2, flexible from 2;
+    /// What partitions take on disk.
+    DescribeLogDirs = 35, 1..=4, flexible from 2;
+    /// More partitions for a topic.
+    CreatePartitions = 37, 0..=3, flexible from 2;
     /// Groups that go.
     DeleteGroups = 42, 0..=2, flexible from 2;
+    /// Some settings of a topic.
+    IncrementalAlterConfigs = 44, 0..=1, flexible from 1;
     /// Offsets of a group that are to be forgotten.
     OffsetDelete = 47, 0..=0, flexible from 1;
+    /// Brokers and the controller.
+    DescribeCluster = 60, 0..=2, flexible from 0;
+    /// Who produced to a partition lately.
+    DescribeProducers = 61, 0..=0, flexible from 0;
 }
 
 /// A row of the table.

@@ -9,14 +9,24 @@ use bytes::Bytes;
 use super::api::ApiKey;
 use super::cursor::{Cursor, DecodeError};
 use super::encoder::Encoder;
+use super::messages::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
 use super::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use super::messages::create_partitions::{CreatePartitionsRequest, CreatePartitionsResponse};
 use super::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
 use super::messages::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
+use super::messages::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
 use super::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use super::messages::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use super::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse};
 use super::messages::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
+use super::messages::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
+use super::messages::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
 use super::messages::fetch::{FetchRequest, FetchResponse};
 use super::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use super::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
+use super::messages::incremental_alter_configs::{
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
 use super::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use super::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
 use super::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
@@ -26,6 +36,9 @@ use super::messages::metadata::{MetadataRequest, MetadataResponse};
 use super::messages::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
 use super::messages::offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
 use super::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
+use super::messages::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+};
 use super::messages::produce::{ProduceRequest, ProduceResponse};
 use super::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use super::wire::{Version, Wire, skip_tagged_fields};
@@ -92,9 +105,18 @@ exchanges! {
     ApiVersions: ApiVersionsRequest, ApiVersionsResponse;
     CreateTopics: CreateTopicsRequest, CreateTopicsResponse;
     DeleteTopics: DeleteTopicsRequest, DeleteTopicsResponse;
+    DeleteRecords: DeleteRecordsRequest, DeleteRecordsResponse;
     InitProducerId: InitProducerIdRequest, InitProducerIdResponse;
+    OffsetForLeaderEpoch: OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+    DescribeConfigs: DescribeConfigsRequest, DescribeConfigsResponse;
+    AlterConfigs: AlterConfigsRequest, AlterConfigsResponse;
+    DescribeLogDirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
+    CreatePartitions: CreatePartitionsRequest, CreatePartitionsResponse;
     DeleteGroups: DeleteGroupsRequest, DeleteGroupsResponse;
+    IncrementalAlterConfigs: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
     OffsetDelete: OffsetDeleteRequest, OffsetDeleteResponse;
+    DescribeCluster: DescribeClusterRequest, DescribeClusterResponse;
+    DescribeProducers: DescribeProducersRequest, DescribeProducersResponse;
 }
 
 /// Reads a request's header. What follows it is left in the cursor.

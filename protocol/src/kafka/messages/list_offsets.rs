@@ -1,4 +1,7 @@
 //! `ListOffsets`: offsets by time. Flexible from 6.
+//!
+//! **References.** KIP-734 (-3, version 7), KIP-405 (-4, version 8), KIP-1005 (-5, version 9),
+//! KIP-1075 (the timeout, version 10).
 use crate::kafka::wire::message;
 
 message! {
@@ -10,6 +13,8 @@ message! {
         isolation_level: i8, 2;
         /// What to look up.
         topics: Vec<ListOffsetsTopic>, 0;
+        /// How long the client will wait, in milliseconds.
+        timeout_ms: i32, 10;
     }
 }
 
@@ -30,7 +35,8 @@ message! {
         partition_index: i32, 0;
         /// The leader epoch that the client knows, or -1.
         current_leader_epoch: i32, 4, or -1;
-        /// Milliseconds since 1970; -1 latest, -2 earliest, -3 of the largest timestamp.
+        /// Milliseconds since 1970; -1 latest, -2 earliest, -3 of the largest timestamp, -4
+        /// earliest on this disk, -5 latest in other storage.
         timestamp: i64, 0;
     }
 }

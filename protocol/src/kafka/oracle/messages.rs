@@ -6,14 +6,28 @@ use kafka_protocol::protocol::Encodable;
 
 use super::{agreement, hostile};
 use crate::kafka::cursor::Cursor;
+use crate::kafka::messages::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
 use crate::kafka::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
+use crate::kafka::messages::create_partitions::{
+    CreatePartitionsRequest, CreatePartitionsResponse,
+};
 use crate::kafka::messages::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::kafka::messages::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
+use crate::kafka::messages::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
 use crate::kafka::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use crate::kafka::messages::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};
+use crate::kafka::messages::describe_configs::{DescribeConfigsRequest, DescribeConfigsResponse};
 use crate::kafka::messages::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
+use crate::kafka::messages::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
+use crate::kafka::messages::describe_producers::{
+    DescribeProducersRequest, DescribeProducersResponse,
+};
 use crate::kafka::messages::fetch::{FetchRequest, FetchResponse};
 use crate::kafka::messages::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::kafka::messages::heartbeat::{HeartbeatRequest, HeartbeatResponse};
+use crate::kafka::messages::incremental_alter_configs::{
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+};
 use crate::kafka::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::kafka::messages::join_group::{JoinGroupRequest, JoinGroupResponse};
 use crate::kafka::messages::leave_group::{LeaveGroupRequest, LeaveGroupResponse};
@@ -23,6 +37,9 @@ use crate::kafka::messages::metadata::{MetadataRequest, MetadataResponse};
 use crate::kafka::messages::offset_commit::{OffsetCommitRequest, OffsetCommitResponse};
 use crate::kafka::messages::offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
 use crate::kafka::messages::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
+use crate::kafka::messages::offset_for_leader_epoch::{
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+};
 use crate::kafka::messages::produce::{ProduceRequest, ProduceResponse};
 use crate::kafka::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::kafka::wire::{Version, Wire};
@@ -68,7 +85,7 @@ macro_rules! messages {
 messages! {
     produce: ProduceRequest, ProduceResponse, 3..=11;
     fetch: FetchRequest, FetchResponse, 4..=16;
-    list_offsets: ListOffsetsRequest, ListOffsetsResponse, 1..=9;
+    list_offsets: ListOffsetsRequest, ListOffsetsResponse, 1..=10;
     metadata: MetadataRequest, MetadataResponse, 0..=12;
     offset_commit: OffsetCommitRequest, OffsetCommitResponse, 2..=9;
     offset_fetch: OffsetFetchRequest, OffsetFetchResponse, 1..=9;
@@ -82,9 +99,18 @@ messages! {
     api_versions: ApiVersionsRequest, ApiVersionsResponse, 0..=4;
     create_topics: CreateTopicsRequest, CreateTopicsResponse, 2..=7;
     delete_topics: DeleteTopicsRequest, DeleteTopicsResponse, 1..=6;
+    delete_records: DeleteRecordsRequest, DeleteRecordsResponse, 0..=2;
     init_producer_id: InitProducerIdRequest, InitProducerIdResponse, 0..=5;
+    offset_for_leader_epoch: OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, 2..=4;
+    describe_configs: DescribeConfigsRequest, DescribeConfigsResponse, 1..=4;
+    alter_configs: AlterConfigsRequest, AlterConfigsResponse, 0..=2;
+    describe_log_dirs: DescribeLogDirsRequest, DescribeLogDirsResponse, 1..=4;
+    create_partitions: CreatePartitionsRequest, CreatePartitionsResponse, 0..=3;
     delete_groups: DeleteGroupsRequest, DeleteGroupsResponse, 0..=2;
+    incremental_alter_configs: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, 0..=1;
     offset_delete: OffsetDeleteRequest, OffsetDeleteResponse, 0..=0, never flexible;
+    describe_cluster: DescribeClusterRequest, DescribeClusterResponse, 0..=2;
+    describe_producers: DescribeProducersRequest, DescribeProducersResponse, 0..=0;
 }
 
 /// Reads ours from the bytes of theirs, to the end.
