@@ -7,5 +7,6 @@ pub mod ids;
 pub mod index;
 pub mod partition;
 pub mod producers;
+pub mod retention;
 pub mod round;
 pub mod state;
