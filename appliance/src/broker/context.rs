@@ -71,7 +71,7 @@ impl Context {
     /// The topic with this id on the wire.
     #[must_use]
     pub fn topic_by_uuid(&self, uuid: [u8; 16]) -> Option<Arc<Topic>> {
-        self.store.view().topics().into_iter().find(|topic| topic.made.uuid == uuid)
+        self.store.view().topic_by_uuid(uuid)
     }
 
     /// Makes a topic; one that exists already is as good. It is durable when this returns.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::messages::fetch::{
-    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopicResponse,
+    FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopic,
+    FetchTopicResponse,
 };
-use pagi_protocol::kafka::wire::Records;
+use pagi_protocol::kafka::wire::{Records, Uuid};
 use tokio::time::Instant;
 use tracing::error;
 
@@ -18,6 +19,13 @@ use crate::broker::epoch::check_epoch;
 use crate::broker::store::reader::ReadError;
 use crate::broker::store::view::{Partition, Waiter};
 use crate::limits::{FETCH_RESPONSE_BYTES_MAX, FETCH_WAIT_MAX};
+
+/// One topic of the request: its name, or its id.
+struct WantedTopic {
+    topic: String,
+    topic_id: Uuid,
+    wanted: Vec<Wanted>,
+}
 
 /// One partition of the request.
 struct Wanted {
@@ -34,12 +42,12 @@ pub async fn respond(context: &Context, request: FetchRequest) -> FetchResponse 
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let bytes_min =
         u64::try_from(request.min_bytes).unwrap_or(0).min(FETCH_RESPONSE_BYTES_MAX as u64);
-    let topics = find(context, &request);
+    let topics: Vec<_> = request.topics.into_iter().map(|topic| find(context, topic)).collect();
     wait_for(context, &topics, bytes_min, wait.min(FETCH_WAIT_MAX)).await;
     let mut left = usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_RESPONSE_BYTES_MAX);
     let mut empty = true;
     let mut response = FetchResponse::default();
-    for (topic, wanted) in topics {
+    for WantedTopic { topic, topic_id, wanted } in topics {
         let mut partitions = Vec::with_capacity(wanted.len());
         for wanted in &wanted {
             let answer = read(context, wanted, left, empty).await;
@@ -49,37 +57,36 @@ pub async fn respond(context: &Context, request: FetchRequest) -> FetchResponse 
             left = left.saturating_sub(bytes);
             partitions.push(answer);
         }
-        response.responses.push(FetchTopicResponse { topic, partitions, ..Default::default() });
+        response.responses.push(FetchTopicResponse { topic, topic_id, partitions });
     }
     response
 }
 
-fn find(context: &Context, request: &FetchRequest) -> Vec<(String, Vec<Wanted>)> {
-    let wanted = |topic: &str, request: &FetchPartition| {
-        let found = context.topic(topic);
+/// Looks the partitions up: by the topic's id from version 13 on, where there is no name.
+fn find(context: &Context, topic: FetchTopic) -> WantedTopic {
+    let FetchTopic { topic: name, topic_id, partitions } = topic;
+    let by_id = name.is_empty();
+    let found = if by_id { context.topic_by_uuid(topic_id.0) } else { context.topic(&name) };
+    let unknown = if by_id && found.is_none() {
+        KafkaCode::UnknownTopicId
+    } else {
+        KafkaCode::UnknownTopicOrPartition
+    };
+    let wanted = |request: FetchPartition| {
         let partition = found.as_ref().and_then(|topic| topic.partition(request.partition));
         let found = partition
             .cloned()
-            .ok_or(KafkaCode::UnknownTopicOrPartition)
+            .ok_or(unknown)
             .and_then(|p| check_epoch(request.current_leader_epoch).map(|()| p));
-        Wanted { request: request.clone(), found }
+        Wanted { request, found }
     };
-    let topic = |topic: &pagi_protocol::kafka::messages::fetch::FetchTopic| {
-        let partitions = topic.partitions.iter().map(|p| wanted(&topic.topic, p)).collect();
-        (topic.topic.clone(), partitions)
-    };
-    request.topics.iter().map(topic).collect()
+    WantedTopic { topic: name, topic_id, wanted: partitions.into_iter().map(wanted).collect() }
 }
 
 /// Waits until `bytes_min` are there, an answer is an error, or time is up.
-async fn wait_for(
-    context: &Context,
-    topics: &[(String, Vec<Wanted>)],
-    bytes_min: u64,
-    wait: Duration,
-) {
+async fn wait_for(context: &Context, topics: &[WantedTopic], bytes_min: u64, wait: Duration) {
     let deadline = Instant::now() + wait;
-    let wanted = || topics.iter().flat_map(|(_, wanted)| wanted);
+    let wanted = || topics.iter().flat_map(|topic| &topic.wanted);
     loop {
         if available(wanted()) >= bytes_min {
             return;

@@ -30,6 +30,7 @@ pub struct View {
 struct Topics {
     by_id: BTreeMap<TopicId, Arc<Topic>>,
     by_name: HashMap<TopicName, TopicId>,
+    by_uuid: HashMap<[u8; 16], TopicId>,
 }
 
 type Offsets = HashMap<String, HashMap<PartitionId, CommittedOffset>>;
@@ -168,6 +169,7 @@ impl View {
     fn insert(&self, topic: Topic) {
         let mut topics = self.topics.write();
         topics.by_name.insert(topic.made.name.clone(), topic.made.id);
+        topics.by_uuid.insert(topic.made.uuid, topic.made.id);
         topics.by_id.insert(topic.made.id, Arc::new(topic));
     }
 
@@ -175,6 +177,7 @@ impl View {
         let mut topics = self.topics.write();
         let Some(topic) = topics.by_id.remove(&id) else { return };
         topics.by_name.remove(&topic.made.name);
+        topics.by_uuid.remove(&topic.made.uuid);
         drop(topics);
         // A group that has nothing left must not count against the most there may be.
         self.offsets.write().retain(|_, offsets| {
@@ -193,6 +196,13 @@ impl View {
     pub fn topic(&self, name: &str) -> Option<Arc<Topic>> {
         let topics = self.topics.read();
         topics.by_id.get(topics.by_name.get(name)?).cloned()
+    }
+
+    /// The topic with this id on the wire.
+    #[must_use]
+    pub fn topic_by_uuid(&self, uuid: [u8; 16]) -> Option<Arc<Topic>> {
+        let topics = self.topics.read();
+        topics.by_id.get(topics.by_uuid.get(&uuid)?).cloned()
     }
 
     /// The topic with this number.
