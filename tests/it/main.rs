@@ -15,6 +15,7 @@ mod broker;
 mod config;
 mod consume;
 mod data_folder;
+mod deleted_records;
 mod hostile;
 mod main_job;
 mod proxy;

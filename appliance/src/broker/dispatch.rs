@@ -123,6 +123,15 @@ async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To
         Request::InitProducerId(request) => {
             to.encode(&api::init_producer_id::respond(context, &request).await)
         }
+        Request::DeleteRecords(request) => {
+            to.encode(&api::delete_records::respond(context, request).await)
+        }
+        Request::OffsetForLeaderEpoch(request) => {
+            to.encode(&api::offset_for_leader_epoch::respond(context, request))
+        }
+        Request::DescribeProducers(request) => {
+            to.encode(&api::describe_producers::respond(context, request).await)
+        }
         Request::JoinGroup(_)
         | Request::Heartbeat(_)
         | Request::LeaveGroup(_)
@@ -131,15 +140,12 @@ async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To
         | Request::ListGroups(_)
         | Request::DeleteGroups(_)
         | Request::OffsetDelete(_)
-        | Request::DeleteRecords(_)
-        | Request::OffsetForLeaderEpoch(_)
         | Request::DescribeConfigs(_)
         | Request::AlterConfigs(_)
         | Request::DescribeLogDirs(_)
         | Request::CreatePartitions(_)
         | Request::IncrementalAlterConfigs(_)
-        | Request::DescribeCluster(_)
-        | Request::DescribeProducers(_) => to.refuse(),
+        | Request::DescribeCluster(_) => to.refuse(),
     }
 }
 

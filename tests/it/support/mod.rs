@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod kcat;
+pub(crate) mod partition;
 pub(crate) mod process;
 pub(crate) mod publish;
 pub(crate) mod readme;

@@ -17,8 +17,9 @@ use self::sizes::Sizes;
 use self::threads::{Failure, Message, Threads};
 use self::view::{Partition, View};
 use self::writer::{Command, Done, Outcomes, Submission};
-use crate::core::log::ids::Salt;
+use crate::core::log::ids::{PartitionId, Salt};
 use crate::core::log::partition::Segment;
+use crate::core::log::producers::ActiveProducer;
 use crate::core::log::state::Refusal;
 
 pub mod clock;
@@ -130,6 +131,16 @@ impl Store {
     pub async fn execute(&self, command: Command) -> Result<Outcome, Ended> {
         let outcomes = self.submit(vec![command]).await?.outcomes().await?;
         outcomes.into_iter().next().ok_or(Ended)
+    }
+
+    /// The idempotent producers of a partition.
+    ///
+    /// # Errors
+    /// [`Ended`].
+    pub async fn producers(&self, partition: PartitionId) -> Result<Vec<ActiveProducer>, Ended> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(Message::Producers(partition, reply)).await.map_err(|_| Ended)?;
+        answer.await.map_err(|_| Ended)
     }
 
     /// Whole batches from the one that holds `offset`; none at the high watermark. At least one,

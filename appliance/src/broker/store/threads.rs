@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{error, info, warn};
 
 use super::clock::now_ms;
@@ -20,6 +20,8 @@ use super::sizes::Sizes;
 use super::storage::is_full;
 use super::view::View;
 use super::writer::{Fatal, LogWriter, Snapshot, Submission};
+use crate::core::log::ids::PartitionId;
+use crate::core::log::producers::ActiveProducer;
 use crate::limits::{CHECKPOINT_AGE, FULL_DISK_RETRY, WRITER_QUEUE_MAX};
 
 /// What the writer's thread is told.
@@ -29,6 +31,8 @@ pub enum Message {
     Submit(Submission),
     /// Look whether a snapshot is wanted.
     Wake,
+    /// Tell who produces to a partition.
+    Producers(PartitionId, oneshot::Sender<Vec<ActiveProducer>>),
 }
 
 /// Why the store ended before it was told to; `None` while all is well.
@@ -190,6 +194,10 @@ impl WriterThread {
         match message {
             Message::Submit(submission) => self.pending.push_back(submission),
             Message::Wake => {}
+            Message::Producers(partition, reply) => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.writer.producers(partition));
+            }
         }
     }
 

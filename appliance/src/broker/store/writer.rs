@@ -20,6 +20,7 @@ use crate::core::log::bytes_codec::CodecError;
 use crate::core::log::checkpoint::{GroupOffsets, WalPosition};
 use crate::core::log::entry::{APPEND_OVERHEAD_BYTES, CommittedOffset, Entry, put_append};
 use crate::core::log::ids::{LEADER_EPOCH, PartitionId, Salt, Sequence, TopicId};
+use crate::core::log::producers::ActiveProducer;
 use crate::core::log::round::{HEADER_BYTES, RoundBuilder};
 use crate::core::log::state::{LogState, Placed, Refusal};
 use crate::limits::{BATCH_BYTES_MAX, DISK_RESERVE_BYTES, GROUPS_MAX};
@@ -351,6 +352,12 @@ impl LogWriter {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.wal.has_room()
+    }
+
+    /// The idempotent producers of a partition.
+    #[must_use]
+    pub fn producers(&self, partition: PartitionId) -> Vec<ActiveProducer> {
+        self.state.producers(partition)
     }
 
     /// Bytes written to the write-ahead log since the last call.

@@ -27,6 +27,19 @@ pub struct Stamp {
     pub last_sequence: i32,
 }
 
+/// A producer as an operator sees it (`DescribeProducers`, KIP-664).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Its id.
+    pub producer_id: i64,
+    /// Its epoch.
+    pub epoch: i16,
+    /// The sequence of its last record.
+    pub last_sequence: i32,
+    /// When it was last heard of, in milliseconds since 1970.
+    pub used_ms: i64,
+}
+
 /// What to do with a stamped batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -114,6 +127,20 @@ impl Producers {
         producer.used_ms = now_ms;
         let Stamp { base_sequence, last_sequence, .. } = stamp;
         producer.batches.push_back(Batch { base_sequence, last_sequence, base_offset });
+    }
+
+    /// Every producer that is remembered, sorted by id.
+    #[must_use]
+    pub fn active(&self) -> Vec<ActiveProducer> {
+        let active = |(id, producer): (&i64, &Producer)| ActiveProducer {
+            producer_id: *id,
+            epoch: producer.epoch,
+            last_sequence: producer.batches.back().map_or(-1, |batch| batch.last_sequence),
+            used_ms: producer.used_ms,
+        };
+        let mut all: Vec<_> = self.0.iter().map(active).collect();
+        all.sort_unstable_by_key(|producer| producer.producer_id);
+        all
     }
 
     /// Forgets the producers that were silent for [`PRODUCER_IDLE_MS_MAX`].

@@ -14,7 +14,7 @@ use pagi_protocol::kafka::record_batch::BatchHeader;
 use super::bytes_codec::{CodecError, Reader, len_u32};
 use super::entry::{Entry, NewTopic};
 use super::ids::{PartitionId, TopicId};
-use super::producers::{Producers, Stamp, Verdict};
+use super::producers::{ActiveProducer, Producers, Stamp, Verdict};
 use crate::limits::{PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX, PRODUCER_ID_BLOCK, TOPICS_MAX};
 
 /// Why a command is not taken. Nothing was changed.
@@ -167,8 +167,7 @@ impl LogState {
     /// The offset that the partition's next record gets.
     #[must_use]
     pub fn next_offset(&self, partition: PartitionId) -> Option<i64> {
-        let index = usize::try_from(partition.index).ok()?;
-        Some(self.topics.get(&partition.topic)?.partitions.get(index)?.next_offset)
+        Some(self.end(partition)?.next_offset)
     }
 
     /// The topics, by number.
@@ -180,6 +179,12 @@ impl LogState {
     #[must_use]
     pub const fn producer_id_block(&self) -> (i64, i64) {
         (self.next_producer_id, self.next_producer_id.saturating_add(PRODUCER_ID_BLOCK))
+    }
+
+    /// The idempotent producers of a partition.
+    #[must_use]
+    pub fn producers(&self, partition: PartitionId) -> Vec<ActiveProducer> {
+        self.end(partition).map(|end| end.producers.active()).unwrap_or_default()
     }
 
     /// Takes over an entry that a round holds: the only way in at recovery, and the way of all
@@ -220,6 +225,11 @@ impl LogState {
         self.next_topic = self.next_topic.max(TopicId(made.id.0.saturating_add(1)));
         self.by_name.insert(made.name.clone(), made.id);
         self.topics.insert(made.id, Topic { made, partitions });
+    }
+
+    fn end(&self, partition: PartitionId) -> Option<&PartitionEnd> {
+        let index = usize::try_from(partition.index).ok()?;
+        self.topics.get(&partition.topic)?.partitions.get(index)
     }
 
     fn end_mut(&mut self, partition: PartitionId) -> Option<&mut PartitionEnd> {
