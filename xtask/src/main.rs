@@ -11,6 +11,7 @@ mod kafka;
 mod latency;
 mod project;
 mod tidy;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,8 @@ enum Command {
     Integration(integration::Arguments),
     /// Other people's Kafka clients against the embedded broker; needs Python and kcat.
     Clients(clients::Arguments),
+    /// What Kafka clients and a broker say to each other: recorded, shown, and said again.
+    Wire(wire::Arguments),
     /// How fast it is, what it costs, and what the disk itself could do.
     Bench(bench::Arguments),
     /// The static binary, its unit and its archive under target/dist, tried before it is done.
@@ -58,6 +61,7 @@ fn run(command: Command) -> Outcome {
         Command::Tidy => tidy::run(),
         Command::Integration(arguments) => integration::run(&arguments),
         Command::Clients(arguments) => clients::run(&arguments),
+        Command::Wire(arguments) => wire::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Dist => dist::run(),
     }

@@ -78,7 +78,7 @@ fn library(krate: &str) -> &str {
 
 /// The place of the file at `path`; none for build scripts, examples and the like.
 pub(super) fn place(path: &str) -> Option<Place> {
-    let (krate, inside) = ["appliance", "protocol", "xtask"]
+    let (krate, inside) = ["appliance", "protocol", "wiretap", "xtask"]
         .iter()
         .find_map(|krate| Some((*krate, path.strip_prefix(krate)?.strip_prefix("/src/")?)))
         .or_else(|| {
@@ -103,6 +103,7 @@ fn absolute(place: &Place, named: &Named) -> Option<Place> {
     let (krate, mut module) = match rest.next()? {
         "pagi_appliance" => ("appliance", Vec::new()),
         "pagi_protocol" => ("protocol", Vec::new()),
+        "pagi_wiretap" => ("wiretap", Vec::new()),
         "crate" => (place.krate.as_str(), Vec::new()),
         "self" if named.inline_depth == 0 => (library(&place.krate), place.module.clone()),
         "super" => {
