@@ -11,6 +11,7 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Su
 use pagi_protocol::PagiError;
 use tracing_subscriber::filter::Targets;
 
+use crate::broker::inspect::commands::LogCommand;
 use crate::config::options::{BrokerOptions, GatewayOptions, ProcessOptions, ProxyOptions};
 use crate::config::{Config, file};
 use crate::limits::CONFIG_FILE_BYTES_MAX;
@@ -35,6 +36,8 @@ Examples:
   pagi-appliance router publish-test-event --topic demo --key k1
   pagi-appliance router start-consumer --topics demo
       publish an event to try things; print every event of a topic
+  pagi-appliance log verify /var/lib/pagi
+      check every checksum of a data folder whose broker does not run
 
 Every flag FOO-BAR may also be given as PAGI_FOO_BAR or as foo_bar in the TOML file of --config;
 a flag wins over the environment, the environment over the file.";
@@ -83,6 +86,9 @@ enum Subcommands {
     /// Publish to and consume from Kafka brokers, embedded or not
     #[command(subcommand)]
     Router(RouterCommand),
+    /// Check and print the data folder of a broker that does not run
+    #[command(subcommand)]
+    Log(LogCommand),
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +126,8 @@ pub enum Task {
     PublishTestEvent(PublishTestEvent),
     /// Consume topics until told to stop.
     StartConsumer(StartConsumer),
+    /// Look into a data folder.
+    Log(LogCommand),
 }
 
 /// A task, and how to log meanwhile.
@@ -172,6 +180,7 @@ fn task(command: &Subcommands) -> Result<Task, PagiError> {
         Subcommands::Router(RouterCommand::StartConsumer(arguments)) => {
             return Ok(Task::StartConsumer(arguments.clone()));
         }
+        Subcommands::Log(command) => return Ok(Task::Log(command.clone())),
     };
     Ok(Task::Serve(Box::new(config?)))
 }

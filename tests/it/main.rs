@@ -17,6 +17,7 @@ mod consume;
 mod data_folder;
 mod deleted_records;
 mod hostile;
+mod log_commands;
 mod main_job;
 mod proxy;
 mod publish;

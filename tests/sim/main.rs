@@ -20,6 +20,7 @@ mod disk;
 mod errors;
 mod full;
 mod inode;
+mod inspect;
 mod model;
 mod observed;
 mod power;

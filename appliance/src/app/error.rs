@@ -31,6 +31,9 @@ pub enum AppError {
     /// A command of the router did not do what was asked.
     #[error(transparent)]
     Router(PagiError),
+    /// A data folder that was looked into is damaged, or cannot be looked into.
+    #[error(transparent)]
+    Log(#[from] broker::inspect::commands::LogError),
     /// The process could not be prepared: no runtime, no signals.
     #[error("the process could not be prepared: {0}")]
     Process(#[source] std::io::Error),
@@ -45,7 +48,8 @@ impl AppError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::BrokerFailed(_) | Self::PartEnded(..) | Self::Router(_) => 1,
-            Self::Listen { .. } | Self::Broker(_) | Self::Process(_) => 3,
+            Self::Log(error) if error.is_damage() => 1,
+            Self::Listen { .. } | Self::Broker(_) | Self::Log(_) | Self::Process(_) => 3,
             Self::DrainIncomplete => 4,
         }
     }

@@ -13,7 +13,7 @@ use super::run::run;
 use crate::cli::{Invocation, Task};
 use crate::limits::{BLOCKING_THREADS_MAX, RUNTIME_STOP_TIMEOUT};
 use crate::router::commands;
-use crate::shutdown::{self, Trigger};
+use crate::shutdown::{self, Shutdown, Trigger};
 use crate::telemetry;
 
 /// Does what was asked for, and gives the process's exit code.
@@ -31,6 +31,22 @@ pub fn execute(invocation: Invocation) -> ExitCode {
 }
 
 fn perform(task: Task) -> Result<(), AppError> {
+    match task {
+        Task::Serve(config) => in_runtime(async |shutdown| {
+            let listeners = Listeners::bind(&config)?;
+            run(*config, listeners, shutdown).await
+        }),
+        Task::PublishTestEvent(arguments) => in_runtime(async |_| {
+            commands::publish_test_event(arguments).await.map_err(AppError::Router)
+        }),
+        Task::StartConsumer(arguments) => in_runtime(async |shutdown| {
+            commands::start_consumer(arguments, shutdown).await.map_err(AppError::Router)
+        }),
+        Task::Log(command) => Ok(command.run()?),
+    }
+}
+
+fn in_runtime(work: impl AsyncFnOnce(Shutdown) -> Result<(), AppError>) -> Result<(), AppError> {
     raise_open_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -42,18 +58,7 @@ fn perform(task: Task) -> Result<(), AppError> {
         let (trigger, shutdown) = shutdown::channel();
         let signals = Signals::new().map_err(AppError::Process)?;
         tokio::spawn(signals.watch(trigger));
-        match task {
-            Task::Serve(config) => {
-                let listeners = Listeners::bind(&config)?;
-                run(*config, listeners, shutdown).await
-            }
-            Task::PublishTestEvent(arguments) => {
-                commands::publish_test_event(arguments).await.map_err(AppError::Router)
-            }
-            Task::StartConsumer(arguments) => {
-                commands::start_consumer(arguments, shutdown).await.map_err(AppError::Router)
-            }
-        }
+        work(shutdown).await
     });
     // A name look-up that hangs is not waited for.
     runtime.shutdown_timeout(RUNTIME_STOP_TIMEOUT);

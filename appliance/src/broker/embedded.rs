@@ -2,7 +2,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus_client::registry::Registry;
 use tokio::sync::Semaphore;
@@ -13,6 +13,8 @@ use super::config::{Config, ConfigError};
 use super::connection::serve;
 use super::context::Context;
 use super::metrics::Metrics;
+use super::store::layout::wal_file;
+use super::store::open::Recovery;
 use super::store::threads::Failure;
 use super::store::{Running, Store, StoreError};
 use crate::limits::KAFKA_CONNECTIONS_MAX;
@@ -62,16 +64,9 @@ impl PagiEmbeddedBroker {
         let path = config.data_dir.clone();
         let failed =
             |error| StartError::Store { path: path.display().to_string(), error: Box::new(error) };
+        let begin = Instant::now();
         let (store, running) = Store::open(&path).map_err(failed)?;
-        let recovery = running.recovery;
-        if recovery.rounds > 0 || recovery.torn {
-            info!(
-                rounds = recovery.rounds,
-                bytes = recovery.bytes,
-                torn = recovery.torn,
-                "the log was recovered"
-            );
-        }
+        tell(&running.recovery, begin.elapsed());
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -115,6 +110,33 @@ impl PagiEmbeddedBroker {
         if tokio::task::spawn_blocking(move || running.close()).await.is_err() {
             warn!("the log did not close");
         }
+    }
+}
+
+/// Says what was found at the start: nothing of it needs anybody to do anything.
+fn tell(recovery: &Recovery, took: Duration) {
+    let (rounds, bytes) = (recovery.rounds, recovery.bytes);
+    let took_ms = took.as_millis();
+    match recovery.torn {
+        Some(torn) => {
+            let (file, at, round) = (wal_file(torn.at.file), torn.at.offset, torn.round.0);
+            info!(
+                rounds,
+                bytes,
+                took_ms,
+                file,
+                at,
+                "the log was recovered: round {round} at its end was not written completely, so it \
+                 was never acknowledged, and was cut off"
+            );
+        }
+        None if rounds > 0 => {
+            info!(
+                rounds,
+                bytes, took_ms, "the log was recovered from the rounds after the checkpoint"
+            );
+        }
+        None => info!(took_ms, "the log is open: the checkpoint holds everything"),
     }
 }
 

@@ -9,6 +9,7 @@ pub mod context;
 pub mod dispatch;
 pub mod embedded;
 pub mod epoch;
+pub mod inspect;
 pub mod metrics;
 pub mod store;
 

@@ -38,6 +38,14 @@ impl Folder {
         Ok(Self { path: path.to_path_buf(), root, syncfs_tells })
     }
 
+    /// The file, for reading alone.
+    ///
+    /// # Errors
+    /// As the file system gives them.
+    pub fn open_to_read(&self, path: &str) -> io::Result<Arc<dyn File>> {
+        Ok(Arc::new(Disk(StdFile::open(self.path.join(path))?)))
+    }
+
     fn open_with(&self, path: &str, create: bool) -> io::Result<Arc<dyn File>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(create).truncate(false);
@@ -59,6 +67,22 @@ pub fn lock(path: &Path) -> io::Result<Lock> {
     let file = options.write(true).create(true).truncate(false).open(path.join(LOCK))?;
     file.try_lock()?;
     Ok(Lock(file))
+}
+
+/// Keeps processes that would change a folder out of it, as far as the folder has a lock file: one
+/// that was copied may have none.
+///
+/// # Errors
+/// As for [`lock`].
+pub fn lock_shared(path: &Path) -> io::Result<Option<Lock>> {
+    match StdFile::open(path.join(LOCK)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => {
+            let file = file?;
+            file.try_lock_shared()?;
+            Ok(Some(Lock(file)))
+        }
+    }
 }
 
 impl Storage for Folder {

@@ -15,7 +15,7 @@ use super::layout::{
     CHECKPOINT, CHECKPOINT_NEW, TOPICS, WAL, is_unfinished, wal_file, wal_file_number,
 };
 use super::maintenance::{Identity, Maintenance, write_checkpoint};
-use super::replay::{ReplayError, Replayed, replay};
+use super::replay::{ReplayError, Replayed, Torn, replay};
 use super::sizes::Sizes;
 use super::storage::{Storage, is_full};
 use super::view::View;
@@ -76,8 +76,9 @@ pub struct Recovery {
     pub rounds: u64,
     /// Bytes of those rounds.
     pub bytes: u64,
-    /// Whether a last round was cut off because it was not written to its end.
-    pub torn: bool,
+    /// The last round, when it was cut off because it was not written to its end: it was never
+    /// acknowledged.
+    pub torn: Option<Torn>,
 }
 
 /// Opens the folder, making it a data folder when it is empty. `identity` is random, and becomes
@@ -112,7 +113,7 @@ pub fn open(
     );
     let Checkpoint { salt, position, sequence, .. } = checkpoint;
     let mut flushed = Ok(());
-    let replayed = replay(&files, salt, position, sequence, |entry: Entry| {
+    let replayed = replay(&files, salt, position, sequence, |_, entry: Entry| {
         state.apply(&entry, now_ms);
         view.apply(entry);
         if flushed.is_ok() && view.unflushed_bytes() > sizes.unflushed_bytes_soft {
@@ -136,7 +137,11 @@ fn full_disk_is_fine(flushed: io::Result<()>) -> io::Result<()> {
     }
 }
 
-fn read_checkpoint(storage: &dyn Storage) -> Result<Option<Checkpoint>, OpenError> {
+/// The folder's checkpoint; none where there is no such file.
+///
+/// # Errors
+/// [`OpenError::Io`] or [`OpenError::Checkpoint`].
+pub fn read_checkpoint(storage: &dyn Storage) -> Result<Option<Checkpoint>, OpenError> {
     let failed = |error| OpenError::Io { what: "the file 'checkpoint' could not be read", error };
     let file = match storage.open(CHECKPOINT) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -188,16 +193,10 @@ fn wal_files(
 ) -> Result<Vec<WalFile>, OpenError> {
     let failed = |error| OpenError::Io { what: "the folder 'wal' could not be used", error };
     storage.sync_dir(WAL).map_err(failed)?;
-    let mut files = Vec::new();
-    for name in storage.list(WAL).map_err(failed)? {
-        if is_unfinished(&name) {
-            storage.remove(&format!("{WAL}/{name}")).map_err(failed)?;
-        } else if let Some(number) = wal_file_number(&name) {
-            let file = storage.open(&wal_file(number)).map_err(failed)?;
-            let bytes = file.size().map_err(failed)?;
-            files.push(WalFile { number, bytes, file });
-        }
+    for name in storage.list(WAL).map_err(failed)?.iter().filter(|name| is_unfinished(name)) {
+        storage.remove(&format!("{WAL}/{name}")).map_err(failed)?;
     }
+    let mut files = open_wal_files(storage).map_err(failed)?;
     check_sizes(&files, &checkpoint.wal_files)?;
     if files.is_empty() && checkpoint.sequence == Sequence(0) {
         files.push(make_first_file(storage, sizes).map_err(failed)?);
@@ -205,9 +204,25 @@ fn wal_files(
     Ok(files)
 }
 
+/// Opens the files that the write-ahead log has.
+///
+/// # Errors
+/// As the file system gives them.
+pub fn open_wal_files(storage: &dyn Storage) -> io::Result<Vec<WalFile>> {
+    let mut files = Vec::new();
+    for number in storage.list(WAL)?.iter().filter_map(|name| wal_file_number(name)) {
+        let file = storage.open(&wal_file(number))?;
+        files.push(WalFile { number, bytes: file.size()?, file });
+    }
+    Ok(files)
+}
+
 /// Files that were made before the checkpoint must be there as they were. What is known of newer
 /// ones is that they consist of whole blocks.
-fn check_sizes(files: &[WalFile], known: &[WalFileSize]) -> Result<(), ReplayError> {
+///
+/// # Errors
+/// [`ReplayError::Missing`] or [`ReplayError::Cut`].
+pub fn check_sizes(files: &[WalFile], known: &[WalFileSize]) -> Result<(), ReplayError> {
     for known in known {
         if !files.iter().any(|file| file.number == known.number) {
             return Err(ReplayError::Missing(wal_file(known.number)));

@@ -33,7 +33,8 @@ pub enum ReplayError {
     /// A file was cut, or has grown.
     #[error(
         "{path} is damaged: it has {bytes} bytes, which is not what it was made with. Nothing was \
-         changed. Restore the data folder from a copy"
+         changed. Restore the data folder from a copy; `pagi-appliance log verify` tells what is \
+         damaged"
     )]
     Cut {
         /// The file.
@@ -46,7 +47,7 @@ pub enum ReplayError {
     #[error(
         "{path} is damaged at byte {offset}: round {expected} cannot be read, but round {found} \
          was written after it. Acknowledged data is damaged; nothing was changed. Restore the \
-         data folder from a copy"
+         data folder from a copy; `pagi-appliance log verify` tells what is damaged"
     )]
     Damaged {
         /// The file.
@@ -87,11 +88,21 @@ pub struct Replayed {
     pub rounds: u64,
     /// Bytes of those rounds.
     pub bytes: u64,
-    /// Whether the log ended in a round that was not written to its end.
-    pub torn: bool,
+    /// The round at the end that was not written to its end, if there is one.
+    pub torn: Option<Torn>,
 }
 
-/// Reads every round behind `after`, which ended at `from`, and gives its entries to `apply`.
+/// A last round that a crash cut short: it was never acknowledged, and is written over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Torn {
+    /// Where it begins.
+    pub at: WalPosition,
+    /// Its number.
+    pub round: Sequence,
+}
+
+/// Reads every round behind `after`, which ended at `from`, and gives its entries to `apply`, with
+/// the place of their round.
 ///
 /// # Errors
 /// [`ReplayError`]: the log must not be used. Nothing was changed on disk.
@@ -100,7 +111,7 @@ pub fn replay(
     salt: Salt,
     from: WalPosition,
     after: Sequence,
-    mut apply: impl FnMut(Entry),
+    mut apply: impl FnMut(WalPosition, Entry),
 ) -> Result<Replayed, ReplayError> {
     let current = files
         .iter()
@@ -114,18 +125,19 @@ pub fn replay(
         full: Vec::new(),
         rounds: 0,
         bytes: 0,
-        torn: false,
+        torn: None,
     };
     while let Some((index, offset, round)) = next_round(files, salt, &at)? {
         let file = file_at(files, index)?;
+        let position = WalPosition { file: file.number, offset };
         for entry in Entry::all(round.body) {
             let (path, number) = (wal_file(file.number), at.last.next().0);
-            apply(entry.map_err(|error| ReplayError::Unknown { path, round: number, error })?);
+            let entry = entry.map_err(|error| ReplayError::Unknown { path, round: number, error });
+            apply(position, entry?);
         }
         if index != at.current {
             at.full.push((at.current, at.last));
         }
-        let position = WalPosition { file: file.number, offset };
         at.current = index;
         at.offset = offset + round.bytes.len() as u64;
         at.last = at.last.next();
@@ -134,8 +146,11 @@ pub fn replay(
         at.last_round = Some((position, round.bytes));
     }
     refuse_if_damaged(files, salt, &at)?;
-    at.torn = read_header(file_at(files, at.current)?, at.offset, salt)?
-        .is_some_and(|header| header.sequence > at.last);
+    let file = file_at(files, at.current)?;
+    let place = WalPosition { file: file.number, offset: at.offset };
+    at.torn = read_header(file, at.offset, salt)?
+        .filter(|header| header.sequence > at.last)
+        .map(|header| Torn { at: place, round: header.sequence });
     Ok(at)
 }
 

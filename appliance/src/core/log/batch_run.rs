@@ -85,8 +85,12 @@ fn ends(at: usize, first_offset: i64, needs: usize) -> Run {
     Run::Ends { at, first_offset, needs }
 }
 
-/// The header of the batch at the front of `rest`; none when it is cut short.
-fn header_at(rest: &[u8], expected: i64) -> Result<Option<BatchHeader>, Damage> {
+/// The header of the batch at the front of `rest`, which has to begin at offset `expected`; none
+/// when it is cut short. Its records are not looked at.
+///
+/// # Errors
+/// [`Damage`]: it is not that batch.
+pub fn header_at(rest: &[u8], expected: i64) -> Result<Option<BatchHeader>, Damage> {
     if rest.len() < BATCH_HEADER_BYTES {
         return Ok(None);
     }
