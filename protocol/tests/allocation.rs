@@ -40,7 +40,7 @@ fn counts_without_elements() {
             for len in 0..40 {
                 let body = [&fields.repeat(len), count].concat();
                 let frame = request(api, version, &body);
-                let allocated = allocated_by(&frame);
+                let allocated = allocated_by(&frame, 512);
                 let key = api.key;
                 assert!(allocated <= 512, "{key:?} v{version}: {allocated} bytes for {body:?}");
             }
@@ -109,11 +109,18 @@ fn check(frame: &Bytes) {
     let elements = frame.len() * ELEMENT_BYTES_PER_BYTE + ELEMENT_BYTES_FREE;
     // A list that grows is moved: altogether it takes twice its size. Texts are copied.
     let worth = 2 * elements.min(ELEMENT_BYTES_MAX) + frame.len() + SLACK_BYTES;
-    let allocated = allocated_by(frame);
+    let allocated = allocated_by(frame, worth);
     assert!(allocated <= worth, "{allocated} bytes for a frame of {}, worth {worth}", frame.len());
 }
 
-fn allocated_by(frame: &Bytes) -> usize {
+/// The test harness has a thread of its own, which allocates now and then: what is more than
+/// `expected` is measured again.
+fn allocated_by(frame: &Bytes, expected: usize) -> usize {
+    let first = measure(frame);
+    if first <= expected { first } else { measure(frame) }
+}
+
+fn measure(frame: &Bytes) -> usize {
     let region = Region::new(ALLOCATOR);
     let mut cursor = Cursor::new(frame.clone());
     let header = decode_header(&mut cursor).unwrap();

@@ -45,6 +45,7 @@ pub enum DecodeError {
 pub struct Cursor {
     bytes: Bytes,
     element_bytes_left: usize,
+    passed_over: u32,
 }
 
 /// The memory that elements may take for each byte of their frame. Kafka's take two to five bytes
@@ -64,13 +65,25 @@ impl Cursor {
     pub fn new(bytes: Bytes) -> Self {
         let element_bytes = bytes.len().saturating_mul(ELEMENT_BYTES_PER_BYTE);
         let element_bytes = element_bytes.saturating_add(ELEMENT_BYTES_FREE);
-        Self { bytes, element_bytes_left: element_bytes.min(ELEMENT_BYTES_MAX) }
+        let element_bytes_left = element_bytes.min(ELEMENT_BYTES_MAX);
+        Self { bytes, element_bytes_left, passed_over: 0 }
     }
 
     /// The bytes that are left.
     #[must_use]
     pub fn left(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// How many tagged fields were passed over: what the message says beside what was read of it.
+    #[must_use]
+    pub fn passed_over(&self) -> u32 {
+        self.passed_over
+    }
+
+    /// Counts tagged fields that are passed over.
+    pub(super) fn note_passed_over(&mut self, fields: u32) {
+        self.passed_over = self.passed_over.saturating_add(fields);
     }
 
     /// An empty list for so many elements, which take at least so many bytes each on the wire.

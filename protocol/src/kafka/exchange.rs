@@ -41,6 +41,7 @@ use super::messages::offset_for_leader_epoch::{
 };
 use super::messages::produce::{ProduceRequest, ProduceResponse};
 use super::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
+use super::walk::{Walk, Walker};
 use super::wire::{Version, Wire, skip_tagged_fields};
 
 /// What a request begins with.
@@ -76,6 +77,51 @@ macro_rules! exchanges {
                 Ok(match api {
                     $(ApiKey::$name => Self::$name(<$request>::decode(cursor, version)?),)*
                 })
+            }
+
+            fn encode(&self, out: &mut Encoder, version: Version) {
+                match self {
+                    $(Self::$name(request) => request.encode(out, version),)*
+                }
+            }
+
+            /// The API that it belongs to.
+            #[must_use]
+            pub fn api(&self) -> ApiKey {
+                match self {
+                    $(Self::$name(_) => ApiKey::$name,)*
+                }
+            }
+        }
+
+        impl Walk for Request {
+            fn walk(&mut self, walker: &mut dyn Walker) {
+                match self {
+                    $(Self::$name(request) => request.walk(walker),)*
+                }
+            }
+        }
+
+        /// Any response.
+        #[derive(Debug, Clone, PartialEq)]
+        pub enum Response {
+            $(#[doc = concat!("See [`", stringify!($response), "`].")] $name($response),)*
+        }
+
+        impl Response {
+            fn decode(api: ApiKey, cursor: &mut Cursor, version: Version)
+                -> Result<Self, DecodeError> {
+                Ok(match api {
+                    $(ApiKey::$name => Self::$name(<$response>::decode(cursor, version)?),)*
+                })
+            }
+        }
+
+        impl Walk for Response {
+            fn walk(&mut self, walker: &mut dyn Walker) {
+                match self {
+                    $(Self::$name(response) => response.walk(walker),)*
+                }
             }
         }
 
@@ -179,20 +225,49 @@ pub fn encode_request<M: Message>(
     correlation_id: i32,
     client_id: &str,
 ) -> Result<Vec<Bytes>, DecodeError> {
-    let api = M::API.api();
-    let unsupported = DecodeError::UnsupportedVersion(api.number, api_version);
-    let version = api.version(api_version).ok_or(unsupported)?;
+    let header = RequestHeader {
+        api_key: M::API.api().number,
+        api_version,
+        correlation_id,
+        client_id: Some(client_id.to_owned()),
+    };
+    let (mut out, version) = framed_request(&header, M::API)?;
+    request.encode(&mut out, version);
+    Ok(out.finish())
+}
+
+/// Writes any request behind this header, with its frame's length. The header's API and version
+/// must be in the table, and the API the request's own.
+///
+/// # Errors
+/// [`DecodeError::UnknownApi`] or [`DecodeError::UnsupportedVersion`] when they are not.
+pub fn encode_any_request(
+    header: &RequestHeader,
+    request: &Request,
+) -> Result<Vec<Bytes>, DecodeError> {
+    let api = request.api();
+    if header.api_key != api.api().number {
+        return Err(DecodeError::UnknownApi(header.api_key));
+    }
+    let (mut out, version) = framed_request(header, api)?;
+    request.encode(&mut out, version);
+    Ok(out.finish())
+}
+
+/// A frame with a request's header, and the version in which the request must follow.
+fn framed_request(header: &RequestHeader, api: ApiKey) -> Result<(Encoder, Version), DecodeError> {
+    let unsupported = DecodeError::UnsupportedVersion(header.api_key, header.api_version);
+    let version = api.api().version(header.api_version).ok_or(unsupported)?;
     let classic = Version { flexible: false, ..version };
     let mut out = Encoder::framed();
-    api.number.encode(&mut out, classic);
-    api_version.encode(&mut out, classic);
-    correlation_id.encode(&mut out, classic);
-    Some(client_id.to_owned()).encode(&mut out, classic);
+    header.api_key.encode(&mut out, classic);
+    header.api_version.encode(&mut out, classic);
+    header.correlation_id.encode(&mut out, classic);
+    header.client_id.encode(&mut out, classic);
     if version.flexible {
         out.put_uvarint(0);
     }
-    request.encode(&mut out, version);
-    Ok(out.finish())
+    Ok((out, version))
 }
 
 /// Reads a response, without its frame's length: the correlation id and the message.
@@ -203,13 +278,35 @@ pub fn decode_response<M: Message>(
     frame: Bytes,
     api_version: i16,
 ) -> Result<(i32, M), DecodeError> {
-    let api = M::API.api();
-    let unsupported = DecodeError::UnsupportedVersion(api.number, api_version);
-    let version = api.version(api_version).ok_or(unsupported)?;
     let mut cursor = Cursor::new(frame);
-    let correlation_id = i32::decode(&mut cursor, version)?;
-    if version.flexible && M::API != ApiKey::ApiVersions {
-        skip_tagged_fields(&mut cursor)?;
-    }
+    let (correlation_id, version) = decode_response_header(M::API, api_version, &mut cursor)?;
     Ok((correlation_id, M::decode(&mut cursor, version)?))
+}
+
+/// Reads any response of which it is known what it answers: the correlation id and the message.
+/// What follows it is left in the cursor.
+///
+/// # Errors
+/// [`DecodeError`].
+pub fn decode_any_response(
+    api: ApiKey,
+    api_version: i16,
+    cursor: &mut Cursor,
+) -> Result<(i32, Response), DecodeError> {
+    let (correlation_id, version) = decode_response_header(api, api_version, cursor)?;
+    Ok((correlation_id, Response::decode(api, cursor, version)?))
+}
+
+fn decode_response_header(
+    api: ApiKey,
+    api_version: i16,
+    cursor: &mut Cursor,
+) -> Result<(i32, Version), DecodeError> {
+    let unsupported = DecodeError::UnsupportedVersion(api.api().number, api_version);
+    let version = api.api().version(api_version).ok_or(unsupported)?;
+    let correlation_id = i32::decode(cursor, version)?;
+    if version.flexible && api != ApiKey::ApiVersions {
+        skip_tagged_fields(cursor)?;
+    }
+    Ok((correlation_id, version))
 }

@@ -16,4 +16,5 @@ pub mod record;
 pub mod record_batch;
 #[cfg(test)]
 mod sample;
+pub mod walk;
 pub mod wire;

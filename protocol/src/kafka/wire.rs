@@ -196,7 +196,9 @@ impl<T: Wire> Wire for Vec<T> {
 
 /// Passes over tagged fields: none of those that exist matters here.
 pub(super) fn skip_tagged_fields(cursor: &mut Cursor) -> Result<(), DecodeError> {
-    for _ in 0..cursor.uvarint()? {
+    let count = cursor.uvarint()?;
+    cursor.note_passed_over(count);
+    for _ in 0..count {
         let _tag = cursor.uvarint()?;
         let bytes = usize::try_from(cursor.uvarint()?).unwrap_or(usize::MAX);
         cursor.take(bytes)?;
@@ -255,6 +257,16 @@ macro_rules! message {
                 if version.flexible {
                     out.put_uvarint(0);
                 }
+            }
+        }
+
+        impl $crate::kafka::walk::Walk for $name {
+            fn walk(&mut self, walker: &mut dyn $crate::kafka::walk::Walker) {
+                $(
+                    walker.enter($crate::kafka::walk::Step::Field(stringify!($field)));
+                    $crate::kafka::walk::Walk::walk(&mut self.$field, walker);
+                    walker.leave();
+                )*
             }
         }
 

@@ -11,7 +11,8 @@ use super::cases::{each, encoded};
 use super::shown::Shown;
 use crate::kafka::cursor::Cursor;
 use crate::kafka::exchange::{
-    Message, decode_header, decode_request, decode_response, encode_request, encode_response,
+    Message, decode_any_response, decode_header, decode_request, decode_response,
+    encode_any_request, encode_request, encode_response,
 };
 use crate::kafka::sample::Sample;
 use crate::kafka::wire::Version;
@@ -69,6 +70,7 @@ pub(super) fn request_frame<Ours: Message + Sample + Debug>() {
             .unwrap();
         // A client may send fields that are newer than the version it speaks.
         theirs.extend_from_slice(&body);
+        let frame_before = theirs.clone().freeze();
         theirs.extend_from_slice(b"more");
         let mut cursor = Cursor::new(theirs.freeze());
         let header = decode_header(&mut cursor).unwrap();
@@ -77,6 +79,9 @@ pub(super) fn request_frame<Ours: Message + Sample + Debug>() {
         prop_assert_eq!(read_version, version);
         prop_assert_eq!(Shown::of(ours).difference(&Shown::of(&request)), None);
         prop_assert_eq!(cursor.left(), 4);
+        prop_assert_eq!(cursor.passed_over(), 0);
+        let again = without_length(&encode_any_request(&header, &request).unwrap())?;
+        prop_assert_eq!(&again, &frame_before);
         Ok(())
     });
 }
@@ -92,6 +97,11 @@ pub(super) fn response_frame<Ours: Message + Sample + Debug>() {
         let theirs = ResponseHeader::decode(&mut rest, header_version).unwrap();
         prop_assert_eq!(theirs.correlation_id, -77);
         prop_assert_eq!(rest, encoded(ours, version));
+
+        let mut cursor = Cursor::new(frame.clone());
+        let any = decode_any_response(Ours::API, version.number, &mut cursor).unwrap();
+        prop_assert_eq!((any.0, cursor.left()), (-77, 0));
+        prop_assert_eq!(Shown::of(&any.1), Shown::of(ours));
 
         let (correlation_id, read) = decode_response::<Ours>(frame, version.number).unwrap();
         prop_assert_eq!(correlation_id, -77);
