@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
 mod appliance;
 mod bench;
+mod chaos;
 mod ci;
 mod clients;
 mod dist;
@@ -41,6 +42,8 @@ enum Command {
     Wire(wire::Arguments),
     /// How fast it is, what it costs, and what the disk itself could do.
     Bench(bench::Arguments),
+    /// The real binary through crashes, power cuts, sick and full disks: nothing acknowledged is lost.
+    Chaos(chaos::Arguments),
     /// The static binary, its unit and its archive under target/dist, tried before it is done.
     Dist,
 }
@@ -63,6 +66,7 @@ fn run(command: Command) -> Outcome {
         Command::Clients(arguments) => clients::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Dist => dist::run(),
     }
 }

@@ -1,0 +1,182 @@
+//! What is acknowledged beside records: topics made and deleted, offsets committed, producer ids
+//! given out. After each interruption the clerk looks whether all of it still holds.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pagi_protocol::kafka::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use pagi_protocol::kafka::messages::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse,
+};
+use pagi_protocol::kafka::messages::offset_commit::{
+    OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
+};
+use pagi_protocol::kafka::messages::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchTopic,
+};
+
+use super::findings::Sort;
+use super::producer::producer_id;
+use super::shared::Shared;
+use crate::failure::{Failure, Outcome};
+use crate::kafka::{Broker, TIMEOUT_MS, check};
+
+const GROUP: &str = "chaos-clerk";
+const PAUSE: Duration = Duration::from_millis(3);
+/// Topics that stay; beyond it the oldest is deleted.
+const TOPICS_MAX: usize = 8;
+const OFFSET_COMMIT_VERSION: i16 = 2;
+const OFFSET_FETCH_VERSION: i16 = 2;
+const METADATA_VERSION: i16 = 4;
+const DELETE_TOPICS_VERSION: i16 = 1;
+
+/// What was acknowledged to the clerk.
+#[derive(Debug, Default)]
+pub(super) struct Clerk {
+    steps: u32,
+    /// The offset whose commit was acknowledged, and the last one that was sent.
+    committed: i64,
+    sent: i64,
+    topics: BTreeMap<String, Topic>,
+    /// Whether nothing was asked yet.
+    begun: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Topic {
+    /// No answer: it may be there or not.
+    InDoubt,
+    Made,
+    Deleted,
+}
+
+impl Clerk {
+    /// Looks whether everything holds, and goes on until the connection breaks or the load ends.
+    pub(super) fn session(&mut self, shared: &Shared) -> Outcome<bool> {
+        let mut broker = Broker::connect(shared.address)?;
+        if self.begun {
+            self.look(&mut broker, shared)?;
+        }
+        self.begun = true;
+        while !shared.stops() {
+            self.steps += 1;
+            match self.steps % 8 {
+                0 => self.make_topic(&mut broker)?,
+                4 => self.delete_topic(&mut broker)?,
+                2 => {
+                    let (id, _) = producer_id(&mut broker)?;
+                    if !shared.ledger.add_producer_id(id) {
+                        shared.findings.add(Sort::Twice, || format!("producer id {id}"));
+                    }
+                }
+                _ => self.commit(&mut broker, shared)?,
+            }
+            std::thread::sleep(PAUSE);
+        }
+        self.look(&mut broker, shared)?;
+        Ok(true)
+    }
+
+    fn commit(&mut self, broker: &mut Broker, shared: &Shared) -> Outcome {
+        let (topic, partition_index) = shared.lanes.place(0);
+        self.sent += 1;
+        let partition = OffsetCommitPartition {
+            partition_index,
+            committed_offset: self.sent,
+            ..OffsetCommitPartition::default()
+        };
+        let topic = OffsetCommitTopic { name: topic.to_owned(), partitions: vec![partition] };
+        let request = OffsetCommitRequest {
+            group_id: GROUP.to_owned(),
+            topics: vec![topic],
+            ..OffsetCommitRequest::default()
+        };
+        let answer: OffsetCommitResponse = broker.call(&request, OFFSET_COMMIT_VERSION)?;
+        let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+        check(partitions.map(|partition| partition.error_code), "commit an offset")?;
+        self.committed = self.sent;
+        Ok(())
+    }
+
+    fn make_topic(&mut self, broker: &mut Broker) -> Outcome {
+        let name = format!("clerk-{}", self.steps);
+        self.topics.insert(name.clone(), Topic::InDoubt);
+        broker.create_topic(&name, 2)?;
+        self.topics.insert(name, Topic::Made);
+        Ok(())
+    }
+
+    fn delete_topic(&mut self, broker: &mut Broker) -> Outcome {
+        let mut made = self.topics.iter().filter(|(_, topic)| **topic == Topic::Made);
+        let count = made.clone().count();
+        let Some((name, _)) = made.next().filter(|_| count > TOPICS_MAX) else { return Ok(()) };
+        let name = name.clone();
+        self.topics.insert(name.clone(), Topic::InDoubt);
+        delete_topic(broker, &name)?;
+        self.topics.insert(name, Topic::Deleted);
+        Ok(())
+    }
+
+    /// Holds what the broker says against what it acknowledged.
+    fn look(&self, broker: &mut Broker, shared: &Shared) -> Outcome {
+        if self.committed > 0 {
+            let (committed, sent) = (self.committed, self.sent);
+            let now = committed_offset(broker, shared)?;
+            if !(committed..=sent).contains(&now) {
+                shared.findings.add(Sort::Lost, || {
+                    format!("offset {committed} was committed, {sent} was sent, {now} is there")
+                });
+            }
+        }
+        let names: Vec<&String> = self.topics.keys().collect();
+        let topics = names.iter().map(|name| MetadataRequestTopic {
+            name: Some((*name).clone()),
+            ..MetadataRequestTopic::default()
+        });
+        let request = MetadataRequest {
+            topics: Some(topics.collect()),
+            allow_auto_topic_creation: false,
+            ..MetadataRequest::default()
+        };
+        let answer: MetadataResponse = broker.call(&request, METADATA_VERSION)?;
+        for topic in answer.topics {
+            let name = topic.name.unwrap_or_default();
+            let there = topic.error_code == 0 && topic.partitions.len() == 2;
+            match (self.topics.get(&name), there) {
+                (Some(Topic::Made), false) => shared.findings.add(Sort::Lost, || {
+                    format!("topic {name} was made, and is gone (error {})", topic.error_code)
+                }),
+                (Some(Topic::Deleted), true) => {
+                    shared.findings.add(Sort::Wrong, || format!("topic {name} is back"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Deletes a topic.
+pub(super) fn delete_topic(broker: &mut Broker, name: &str) -> Outcome {
+    let request = DeleteTopicsRequest {
+        topic_names: vec![name.to_owned()],
+        timeout_ms: TIMEOUT_MS,
+        ..DeleteTopicsRequest::default()
+    };
+    let answer: DeleteTopicsResponse = broker.call(&request, DELETE_TOPICS_VERSION)?;
+    check(answer.responses.iter().map(|topic| topic.error_code), "delete a topic")
+}
+
+fn committed_offset(broker: &mut Broker, shared: &Shared) -> Outcome<i64> {
+    let (topic, partition) = shared.lanes.place(0);
+    let topic = OffsetFetchTopic { name: topic.to_owned(), partition_indexes: vec![partition] };
+    let request = OffsetFetchRequest {
+        group_id: GROUP.to_owned(),
+        topics: Some(vec![topic]),
+        ..OffsetFetchRequest::default()
+    };
+    let answer: OffsetFetchResponse = broker.call(&request, OFFSET_FETCH_VERSION)?;
+    let mut partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+    let partition = partitions.next().ok_or_else(|| Failure::new("no offset was given"))?;
+    check([answer.error_code, partition.error_code], "read a committed offset")?;
+    Ok(partition.committed_offset)
+}
