@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::failure::{Failure, Outcome, While};
-use crate::{appliance, project};
+use crate::{apache_kafka, appliance, project};
 use cases::{CASES, Place};
 
 /// What to measure, and where.
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         Some(binary) => binary.clone(),
         None => appliance::build(&arguments.profile)?,
     };
-    let kafka = !arguments.alone && target::kafka_script().is_some();
+    let kafka = !arguments.alone && apache_kafka::script().is_some();
     if !kafka {
         println!("SKIPPED: Apache Kafka beside it (--alone, or PAGI_MACHINE_DIR has no `kafka`)");
     }

@@ -1,97 +1,146 @@
-//! `cargo xtask clients`: other people's Kafka clients against the embedded broker.
+//! `cargo xtask clients`: other people's Kafka clients against the embedded broker and Apache Kafka.
 //!
-//! The clients are the programs in `tests/clients/`; the versions of their libraries are pinned
-//! there, and live in a virtual environment below `target/`.
+//! The clients are the programs in `tests/clients/`, each in its own language and with pinned
+//! versions. A case passes when it passes on both brokers; answers that differ need a reason in
+//! `tests/clients/differences.toml`. `tests/clients/README.md` says how to add a client.
+mod compare;
+mod engine;
+mod program;
+mod python;
+mod report;
+mod results;
+mod runs;
+mod table;
+mod toolkit;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
 
-use crate::appliance::{self, Appliance};
 use crate::failure::{Failure, Outcome, While};
-use crate::project;
+use crate::{apache_kafka, appliance, project};
+use compare::Pair;
+use engine::Engine;
+use report::Row;
+use results::CASES;
+use runs::{Plan, Results};
+use table::{CLIENTS, Client};
 
-/// Each is `tests/clients/with_NAME.py`.
-const CLIENTS: [&str; 3] = ["kcat", "confluent_kafka", "kafka_python"];
-
-/// What to run against.
+/// What to run against what.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A broker that runs already, instead of the embedded one.
-    #[arg(long, value_name = "HOST:PORT")]
-    brokers: Option<String>,
+    /// Only these clients, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "CLIENT")]
+    only: Vec<String>,
+    /// Only these cases, separated by commas.
+    #[arg(long, value_delimiter = ',', value_name = "CASE")]
+    case: Vec<String>,
+    /// Which brokers. Apache Kafka needs PAGI_MACHINE_DIR, a folder with a script that starts it.
+    #[arg(long, value_enum, default_value = "both")]
+    engine: Wanted,
     /// The appliance to run, instead of one built now.
-    #[arg(long, conflicts_with = "brokers")]
+    #[arg(long)]
     binary: Option<PathBuf>,
-    /// How many records each client produces and consumes.
-    #[arg(long, default_value_t = 10_000)]
-    records: u32,
+    /// A broker that runs already, instead of those; `idempotent` then loses no answers.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["binary", "engine"])]
+    brokers: Option<String>,
+    /// Write what each client and broker say to each other into a file of this folder.
+    #[arg(long, value_name = "FOLDER")]
+    record: Option<PathBuf>,
+    /// How many clients run at a time.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
 }
 
-/// Runs each client, prints a table, and fails if one did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Wanted {
+    Embedded,
+    Kafka,
+    Both,
+}
+
+/// Runs the clients, prints the tables, and fails if a case did or an answer is unexplained.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
-    let python = environment()?;
-    let folder = tempfile::tempdir().on("make a folder for the data")?;
-    let appliance = match arguments.brokers {
-        Some(_) => None,
-        None => {
+    let mut plan = Plan::prepare(clients(&arguments.only)?, cases(&arguments.case)?);
+    plan.jobs = arguments.jobs;
+    if let Some(folder) = &arguments.record {
+        fs::create_dir_all(folder).on(format_args!("make {}", folder.display()))?;
+        // A recording is of one client alone.
+        plan.jobs = 1;
+        plan.record = Some(folder.clone());
+    }
+    let mut all = Vec::new();
+    if let Some(brokers) = &arguments.brokers {
+        all.push(plan.run(&Engine::yours(brokers)?)?);
+    } else {
+        if arguments.engine != Wanted::Kafka {
             let binary = match &arguments.binary {
                 Some(binary) => binary.clone(),
                 None => appliance::build("bench-fast")?,
             };
-            Some(Appliance::start(&binary, folder.path(), &[])?)
+            all.push(in_new_folder(|folder| plan.run(&Engine::embedded(&binary, folder)?))?);
         }
-    };
-    let brokers = match (&arguments.brokers, &appliance) {
-        (None, Some(appliance)) => appliance.kafka()?.to_string(),
-        (brokers, _) => brokers.clone().unwrap_or_default(),
-    };
-    let mut table = String::from("| client | records | seconds | |\n|---|---|---|---|\n");
-    let mut failed = Vec::new();
-    for client in CLIENTS {
-        let begin = Instant::now();
-        let outcome = run_one(&python, client, &brokers, arguments.records);
-        let seconds = begin.elapsed().as_secs_f64();
-        let (name, result) = match outcome {
-            Ok(version) => (version.trim().to_owned(), "pass".to_owned()),
-            Err(failure) => {
-                failed.push(client);
-                println!("{client}: {failure}");
-                (client.to_owned(), "**FAIL**".to_owned())
-            }
-        };
-        table.push_str(&format!("| {name} | {} | {seconds:.1} | {result} |\n", arguments.records));
+        if arguments.engine != Wanted::Embedded && apache_kafka::script().is_some() {
+            all.push(in_new_folder(|folder| plan.run(&Engine::kafka(folder)?))?);
+        }
     }
-    println!("\n{table}");
-    if failed.is_empty() {
+    let compared = all.len() == 2;
+    let outcome = conclude(&plan, &all, arguments.only.is_empty());
+    if arguments.brokers.is_none() && !compared {
+        println!("SKIPPED: not compared with Apache Kafka (PAGI_MACHINE_DIR, --engine both)");
+    }
+    outcome
+}
+
+fn in_new_folder<T>(work: impl FnOnce(&Path) -> Outcome<T>) -> Outcome<T> {
+    let folder = tempfile::tempdir().on("make a folder for the data")?;
+    work(folder.path())
+}
+
+/// Prints everything, and says what is wrong.
+fn conclude(plan: &Plan, all: &[Results], complete: bool) -> Outcome {
+    let rows: Vec<Row<'_>> = plan
+        .clients
+        .iter()
+        .enumerate()
+        .map(|(at, client)| {
+            let results = all.iter().filter_map(|r| Some((r.engine, r.clients.get(at)?)));
+            Row { name: client.name, results: results.collect() }
+        })
+        .collect();
+    println!("\n{}\n{}", report::details(&rows), report::matrix(&rows));
+    let mut wrong: Vec<String> = rows.iter().flat_map(Row::failures).collect();
+    if let [embedded, kafka] = all {
+        let both = plan.clients.iter().zip(embedded.clients.iter().zip(&kafka.clients));
+        let pairs: Vec<Pair<'_>> = both
+            .map(|(client, (embedded, kafka))| Pair { client: client.name, embedded, kafka })
+            .collect();
+        let reasons = project::root().join("tests/clients/differences.toml");
+        let comparison = compare::compare(&pairs, &compare::reasons(&reasons)?, complete);
+        println!("{}", report::differences(&comparison));
+        let unexplained = comparison.differences.iter().filter(|found| found.reason.is_none());
+        wrong.extend(unexplained.map(|d| format!("{} {}: {} differs", d.client, d.case, d.answer)));
+        let stale = comparison.stale.iter();
+        wrong.extend(stale.map(|reason| format!("{}: nothing differs any more", reason.title())));
+    }
+    if wrong.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(format!("these clients failed: {}", failed.join(", "))))
+    Err(Failure::new(format!("{} things to mend:\n{}", wrong.len(), wrong.join("\n"))))
 }
 
-fn run_one(python: &Path, client: &str, brokers: &str, records: u32) -> Outcome<String> {
-    let topic = format!("clients.{client}.{}", std::process::id());
-    let program = project::root().join(format!("tests/clients/with_{client}.py"));
-    let mut command = Command::new(python);
-    command.arg("-B").arg(program).args([brokers, &topic, &records.to_string()]);
-    project::output(&mut command)
-}
-
-/// The virtual environment with the pinned libraries; made on the first run, kept while they stay.
-fn environment() -> Outcome<PathBuf> {
-    let folder = project::target().join("clients-venv");
-    let python = folder.join("bin/python");
-    let requirements = project::root().join("tests/clients/requirements.txt");
-    let wanted = fs::read_to_string(&requirements).on("read requirements.txt")?;
-    let installed = folder.join("installed.txt");
-    if python.exists() && fs::read_to_string(&installed).is_ok_and(|text| text == wanted) {
-        return Ok(python);
+fn clients(only: &[String]) -> Outcome<Vec<&'static Client>> {
+    let names: Vec<&str> = CLIENTS.iter().map(|client| client.name).collect();
+    if let Some(unknown) = only.iter().find(|name| !names.contains(&name.as_str())) {
+        return Err(Failure::new(format!("no client {unknown:?}; there are {}", names.join(", "))));
     }
-    println!("==> install {}", wanted.trim().replace('\n', ", "));
-    project::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    project::run(pip.arg(&requirements))?;
-    fs::write(&installed, &wanted).on("note what is installed")?;
-    Ok(python)
+    let wanted = |client: &&Client| only.is_empty() || only.iter().any(|n| n == client.name);
+    Ok(CLIENTS.iter().filter(wanted).collect())
+}
+
+fn cases(only: &[String]) -> Outcome<Vec<&'static str>> {
+    if let Some(unknown) = only.iter().find(|name| !CASES.contains(&name.as_str())) {
+        return Err(Failure::new(format!("no case {unknown:?}; there are {}", CASES.join(", "))));
+    }
+    let wanted = |case: &&str| only.is_empty() || only.iter().any(|name| name == case);
+    Ok(CASES.into_iter().filter(wanted).collect())
 }

@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask <command>`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "printing is what these commands do")]
+mod apache_kafka;
 mod appliance;
 mod bench;
 mod chaos;
@@ -36,7 +37,7 @@ enum Command {
     Tidy,
     /// The main job against the embedded broker, Redpanda, Kafka, or a broker that runs already.
     Integration(integration::Arguments),
-    /// Other people's Kafka clients against the embedded broker; needs Python and kcat.
+    /// Other people's Kafka clients against the embedded broker and Apache Kafka, compared.
     Clients(clients::Arguments),
     /// What Kafka clients and a broker say to each other: recorded, shown, and said again.
     Wire(wire::Arguments),

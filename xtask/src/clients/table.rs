@@ -1,0 +1,16 @@
+//! Which clients there are.
+use super::python::PYTHON;
+use super::toolkit::Toolkit;
+
+/// One client of the matrix.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) name: &'static str,
+    pub(super) toolkit: &'static Toolkit,
+    /// What the toolkit knows its program by.
+    pub(super) program: &'static str,
+}
+
+/// All of them, in the order in which they run.
+pub(super) const CLIENTS: [Client; 1] =
+    [Client { name: "confluent-kafka", toolkit: &PYTHON, program: "with_confluent_kafka.py" }];
