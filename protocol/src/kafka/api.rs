@@ -51,7 +51,7 @@ apis! {
     /// refused, but they must be in the table: without, librdkafka below 2.11.1 stops compressing.
     Produce = 0, 0..=11, flexible from 9;
     /// Record batches from an offset on.
-    Fetch = 1, 4..=12, flexible from 12;
+    Fetch = 1, 4..=16, flexible from 12;
     /// Offsets by time.
     ListOffsets = 2, 1..=10, flexible from 6;
     /// Brokers, topics, leaders.

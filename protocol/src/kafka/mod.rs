@@ -16,5 +16,6 @@ pub mod record;
 pub mod record_batch;
 #[cfg(test)]
 mod sample;
+pub mod value;
 pub mod walk;
 pub mod wire;

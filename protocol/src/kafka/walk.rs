@@ -5,10 +5,10 @@
 //! version has not are at their defaults.
 use bytes::Bytes;
 
-use super::wire::{Records, Uuid};
+use super::value::{Records, Uuid};
 
 /// A step on the way from a message to a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
     /// Into the field of this name.
     Field(&'static str),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::cursor::{Cursor, DecodeError, Width};
 use super::encoder::Encoder;
+pub use super::value::{Records, Uuid};
 
 /// The version that a message is read or written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +65,6 @@ impl Wire for bool {
         i8::from(*self).encode(out, version);
     }
 }
-
-/// Sixteen bytes that name something.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Uuid(pub [u8; 16]);
 
 impl Wire for Uuid {
     const BYTES_MIN: usize = 16;
@@ -149,10 +146,6 @@ impl Wire for Bytes {
         out.put_shared(self);
     }
 }
-
-/// Record batches, one behind the other, as a list of pieces: never null when written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Records(pub Vec<Bytes>);
 
 impl Wire for Records {
     fn decode(cursor: &mut Cursor, version: Version) -> Result<Self, DecodeError> {

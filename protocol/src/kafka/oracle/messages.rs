@@ -84,7 +84,7 @@ macro_rules! messages {
 
 messages! {
     produce: ProduceRequest, ProduceResponse, 3..=11;
-    fetch: FetchRequest, FetchResponse, 4..=16;
+    fetch: FetchRequest, FetchResponse, 4..=18;
     list_offsets: ListOffsetsRequest, ListOffsetsResponse, 1..=10;
     metadata: MetadataRequest, MetadataResponse, 0..=12;
     offset_commit: OffsetCommitRequest, OffsetCommitResponse, 2..=9;
