@@ -20,32 +20,21 @@ from confluent_kafka.admin import (
 )
 
 import cases
+import codes
 import protocol
 from protocol import PATIENCE_S, Metadata, Received, Refused
 
-CODES = {
-    getattr(KafkaError, name): name.removeprefix("_")
-    for name in dir(KafkaError)
-    if isinstance(getattr(KafkaError, name), int)
-}
-
-
 def refused(error):
-    """The broker's code by Kafka's name; librdkafka abbreviates some."""
-    name = CODES.get(error.code(), str(error.code()))
-    names = {
-        "INVALID_TOPIC_EXCEPTION": "INVALID_TOPIC_EXCEPTION",
-        "TOPIC_EXCEPTION": "INVALID_TOPIC_EXCEPTION",
-        "UNKNOWN_TOPIC_OR_PART": "UNKNOWN_TOPIC_OR_PARTITION",
-        "MSG_SIZE_TOO_LARGE": "MESSAGE_TOO_LARGE",
-    }
-    return Refused(names.get(name, name))
+    """The broker's code, or librdkafka's own name for what it refuses itself."""
+    own = error.code() < -1
+    return Refused(error.name() if own else codes.name(error.code()))
 
 
 class Client:
     librdkafka, _ = confluent_kafka.libversion()
     version = f"confluent-kafka {confluent_kafka.__version__} (librdkafka {librdkafka})"
     has_timestamps = True
+    deletes_groups = True
 
     def __init__(self, bootstrap, prefix):
         self.bootstrap = bootstrap

@@ -12,5 +12,8 @@ pub(super) struct Client {
 }
 
 /// All of them, in the order in which they run.
-pub(super) const CLIENTS: [Client; 1] =
-    [Client { name: "confluent-kafka", toolkit: &PYTHON, program: "with_confluent_kafka.py" }];
+pub(super) const CLIENTS: &[Client] = &[
+    Client { name: "confluent-kafka", toolkit: &PYTHON, program: "with_confluent_kafka.py" },
+    Client { name: "kafka-python", toolkit: &PYTHON, program: "with_kafka_python.py" },
+    Client { name: "aiokafka", toolkit: &PYTHON, program: "with_aiokafka.py" },
+];
