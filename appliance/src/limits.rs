@@ -5,9 +5,12 @@ use std::time::Duration;
 
 // The broker.
 
-/// Bytes of one request. Kafka's default is 100 MiB; nothing that is taken needs as much.
-pub const FRAME_BYTES_MAX: usize = 8 << 20;
-/// Bytes of all requests in memory, of all connections together.
+/// Bytes of one request, as Kafka (`socket.request.max.bytes`): franz-go puts all that waits for a
+/// broker into one.
+pub const FRAME_BYTES_MAX: usize = 100 << 20;
+/// Bytes of a request that counts as large: there is one of them in memory at a time.
+pub const FRAME_BYTES_LARGE: usize = 8 << 20;
+/// Bytes of all other requests in memory, of all connections together.
 pub const FRAME_BYTES_IN_FLIGHT_MAX: usize = 64 << 20;
 /// The unit in which those bytes are counted.
 pub const PERMIT_BYTES: usize = 1 << 10;
@@ -31,8 +34,9 @@ pub const PRODUCE_WAIT_MAX: Duration = Duration::from_secs(120);
 pub const MESSAGE_BYTES_MAX_DEFAULT: usize = (1 << 20) + 12;
 
 const _: () = assert!(MESSAGE_BYTES_MAX_DEFAULT <= BATCH_BYTES_MAX);
-const _: () = assert!(BATCH_BYTES_MAX < FRAME_BYTES_MAX);
-const _: () = assert!(FRAME_BYTES_MAX <= FRAME_BYTES_IN_FLIGHT_MAX);
+const _: () = assert!(BATCH_BYTES_MAX < FRAME_BYTES_LARGE);
+const _: () = assert!(FRAME_BYTES_LARGE <= FRAME_BYTES_IN_FLIGHT_MAX);
+const _: () = assert!(FRAME_BYTES_LARGE <= FRAME_BYTES_MAX);
 
 // The log.
 

@@ -4,6 +4,7 @@
 //! runs on a process and a folder of its own; the disk is measured right before and after it.
 mod cases;
 mod disk;
+mod franz_go;
 mod http;
 mod kafka;
 mod load;

@@ -21,7 +21,7 @@ use super::config::Endpoint;
 use super::context::Context;
 use super::dispatch::{Answer, NoAnswer, dispatch};
 use crate::limits::{
-    FRAME_BYTES_MAX, KAFKA_IDLE_MAX, KAFKA_TRANSFER_MAX, PERMIT_BYTES, REQUESTS_PER_CONNECTION_MAX,
+    FRAME_BYTES_MAX, KAFKA_IDLE_MAX, KAFKA_TRANSFER_MAX, REQUESTS_PER_CONNECTION_MAX,
 };
 
 /// Why a connection ended.
@@ -102,9 +102,7 @@ async fn read_requests(
             }
         };
         quick_ack(read.as_ref());
-        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&context.frame_permits).acquire_many_owned(permits).await;
-        let permit = permit.map_err(|_| End::Stopped)?;
+        let permit = context.room_for_frame(bytes).await.map_err(|_| End::Stopped)?;
         let body = timeout(KAFKA_TRANSFER_MAX, read_body(&mut read, bytes));
         let body = body.await.map_err(|_| End::TimedOut("a request did not arrive whole"))??;
         let frame = Bytes::from_owner(Frame { body, _permit: permit });

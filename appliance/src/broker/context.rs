@@ -4,7 +4,7 @@ use std::sync::Arc;
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::error_code::KafkaCode;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::config::{Config, Endpoint};
@@ -13,7 +13,9 @@ use super::store::view::Topic;
 use super::store::writer::{Command, Done};
 use super::store::{Ended, Store};
 use crate::core::log::state::Refusal;
-use crate::limits::{FRAME_BYTES_IN_FLIGHT_MAX, OFFSET_SEARCHES_MAX, PERMIT_BYTES};
+use crate::limits::{
+    FRAME_BYTES_IN_FLIGHT_MAX, FRAME_BYTES_LARGE, OFFSET_SEARCHES_MAX, PERMIT_BYTES,
+};
 use crate::shutdown::Shutdown;
 
 /// The one broker's node id: positive, Java's admin client insists on it.
@@ -28,8 +30,10 @@ pub struct Context {
     pub config: Config,
     /// The configured advertised address.
     pub advertised: Option<Endpoint>,
-    /// The bytes of all requests in memory, in units of [`PERMIT_BYTES`].
-    pub frame_permits: Arc<Semaphore>,
+    /// The bytes of all requests in memory that are not large, in units of [`PERMIT_BYTES`].
+    frame_permits: Arc<Semaphore>,
+    /// The one large request that may be in memory.
+    large_frame: Arc<Semaphore>,
     /// Searches for an offset by its timestamp: each may hold decompressed records.
     pub search_permits: Semaphore,
     /// What is counted.
@@ -55,11 +59,25 @@ impl Context {
             config,
             advertised,
             frame_permits,
+            large_frame: Arc::new(Semaphore::new(1)),
             search_permits: Semaphore::new(OFFSET_SEARCHES_MAX),
             metrics,
             shutdown,
             producer_ids: Mutex::new(0..0),
         }
+    }
+
+    /// Waits for room for a request of so many bytes; it is taken until the permit is dropped. A
+    /// client that is slow with a large request keeps nobody waiting but other large ones.
+    ///
+    /// # Errors
+    /// Never: the room is not closed.
+    pub async fn room_for_frame(&self, bytes: usize) -> Result<OwnedSemaphorePermit, AcquireError> {
+        if bytes > FRAME_BYTES_LARGE {
+            return Arc::clone(&self.large_frame).acquire_owned().await;
+        }
+        let permits = u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX);
+        Arc::clone(&self.frame_permits).acquire_many_owned(permits).await
     }
 
     /// The topic of this name.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::disk;
+use super::franz_go;
 use super::http;
 use super::kafka::{self, Shape};
 use super::load::Load;
@@ -31,7 +32,7 @@ pub(super) struct Place {
     pub(super) kafka: bool,
 }
 
-pub(super) const CASES: [Case; 9] = [
+pub(super) const CASES: [Case; 12] = [
     Case { name: "disk", what: "4 KiB pwrite + fdatasync, one after the other", run: only_disk },
     Case { name: "idle", what: "ready after, and memory with nothing to do", run: idle },
     Case { name: "ack", what: "one producer, one 1 KiB record a request", run: ack },
@@ -43,6 +44,21 @@ pub(super) const CASES: [Case; 9] = [
         run: |p| flood(p, 128, 4),
     },
     Case { name: "consume", what: "1 KiB records from the page cache", run: consume },
+    Case {
+        name: "franz-4",
+        what: "franz-go, 4 partitions, 1 KiB records, acks=all, idempotent",
+        run: |place| franz_go(place, "produce", 4),
+    },
+    Case {
+        name: "franz-128",
+        what: "franz-go, 128 partitions, 1 KiB records, acks=all, idempotent",
+        run: |place| franz_go(place, "produce", 128),
+    },
+    Case {
+        name: "franz-consume",
+        what: "franz-go, 4 partitions, 1 KiB records from the page cache",
+        run: |place| franz_go(place, "consume", 4),
+    },
     Case { name: "publish", what: "64 connections, one 1 KiB event a request", run: publish },
     Case { name: "proxy", what: "64 connections, 200 bytes of JSON", run: proxy },
 ];
@@ -133,6 +149,28 @@ fn consume(place: &Place) -> Outcome<Vec<Row>> {
         rows.push(measured(place, &target, "consume", &|target, how_long| {
             kafka::consume(target.kafka, "bench-consume", VALUE_BYTES, how_long)
         })?);
+    }
+    Ok(rows)
+}
+
+fn franz_go(place: &Place, what: &str, partitions: i32) -> Outcome<Vec<Row>> {
+    let Some(binary) = franz_go::build()? else { return Ok(Vec::new()) };
+    let mut rows = Vec::new();
+    for target in targets(place) {
+        let target = target(place)?;
+        if what == "consume" {
+            franz_go::run(&binary, "produce", &target, partitions, Duration::from_secs(3))?;
+        }
+        let case = format!("franz-go {what}, {partitions} partitions");
+        let latencies = std::cell::Cell::default();
+        let mut row = measured(place, &target, &case, &|target, how_long| {
+            let (load, p50_ms, p99_ms) =
+                franz_go::run(&binary, what, target, partitions, how_long)?;
+            latencies.set((p50_ms, p99_ms));
+            Ok(load)
+        })?;
+        (row.p50_ms, row.p99_ms) = latencies.get();
+        rows.push(row);
     }
     Ok(rows)
 }
