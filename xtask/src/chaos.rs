@@ -5,6 +5,8 @@
 mod clerk;
 mod copy;
 mod cycles;
+mod eio;
+mod fault;
 mod findings;
 mod kill9;
 mod lanes;
@@ -70,7 +72,7 @@ struct Kind {
     run: fn(&Site) -> Outcome<Ending>,
 }
 
-const KINDS: [Kind; 2] = [
+const KINDS: [Kind; 3] = [
     Kind {
         name: "kill9",
         about: "kill -9 under 32 idempotent producers that stay connected",
@@ -82,6 +84,12 @@ const KINDS: [Kind; 2] = [
         about: "power cuts on ext4 and XFS, in loop devices of their own (needs root)",
         cycles: 10,
         run: power::run,
+    },
+    Kind {
+        name: "eio",
+        about: "system calls that fail, and writes that are cut short (needs strace)",
+        cycles: 60,
+        run: eio::run,
     },
 ];
 

@@ -48,6 +48,7 @@ impl Load {
             ledger,
             findings: Findings::default(),
             stop: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             rest: AtomicBool::new(false),
         };
         let producers = (0..shape.producers)
@@ -72,6 +73,7 @@ impl Load {
             scope.spawn(move || keep(shared, || clerk.session(shared)));
             scope.spawn(move || keep(shared, || observer.session(shared)));
             let result = work(shared, observer);
+            shared.abandoned.store(result.is_err(), Ordering::Relaxed);
             shared.stop.store(true, Ordering::Relaxed);
             result
         })
@@ -79,15 +81,15 @@ impl Load {
 }
 
 /// Begins a session anew whenever it ends, until everything has been said.
-fn keep(shared: &Shared, mut session: impl FnMut() -> Outcome<bool>) {
+fn keep(shared: &Shared, mut session: impl FnMut() -> Outcome) {
     const PAUSE: Duration = Duration::from_millis(5);
     /// Without a broker, nobody waits for ever for what was under way.
     const LAST_TRIES: u32 = 2_000;
     let mut tries = 0;
     loop {
         match session() {
-            Ok(true) => return,
-            Ok(false) => {}
+            Ok(()) => return,
+            Err(_) if shared.abandoned.load(Ordering::Relaxed) => return,
             Err(failure) if shared.stops() => {
                 tries += 1;
                 if tries > LAST_TRIES {

@@ -22,7 +22,7 @@ impl Observer {
     }
 
     /// Looks into all lanes in turn until the connection breaks or the load ends.
-    pub(super) fn session(&self, shared: &Shared) -> Outcome<bool> {
+    pub(super) fn session(&self, shared: &Shared) -> Outcome {
         let mut broker = Broker::connect(shared.address)?;
         while !shared.stops() {
             for (lane, seen) in (0..).zip(&self.0) {
@@ -36,12 +36,12 @@ impl Observer {
                         let (end, code) = (seen.end(), kafka::name(code));
                         format!("{topic} {partition}: read up to {end}, and then answered {code}")
                     });
-                    return Ok(true);
+                    return Ok(());
                 }
             }
             std::thread::sleep(PAUSE);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// What was seen of a lane so far.

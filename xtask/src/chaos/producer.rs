@@ -68,10 +68,10 @@ impl Producer {
     }
 
     /// Produces on one connection until it breaks or something is refused (an error), or the load
-    /// ends with everything acknowledged (true).
-    pub(super) fn session(&mut self, shared: &Shared) -> Outcome<bool> {
+    /// ends with everything acknowledged.
+    pub(super) fn session(&mut self, shared: &Shared) -> Outcome {
         if self.gave_up {
-            return Ok(true);
+            return Ok(());
         }
         let mut broker = Broker::connect(shared.address)?;
         let (id, epoch) = match self.id {
@@ -94,7 +94,7 @@ impl Producer {
         while !self.pending.is_empty() {
             self.receive(&mut broker, shared)?;
         }
-        Ok(true)
+        Ok(())
     }
 
     /// Sends what was not acknowledged, one request after the other: nothing that came before can

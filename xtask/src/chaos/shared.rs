@@ -16,6 +16,8 @@ pub(super) struct Shared {
     pub(super) findings: Findings,
     /// No new requests; those under way are brought to their end.
     pub(super) stop: AtomicBool,
+    /// There is nothing to wait for any more.
+    pub(super) abandoned: AtomicBool,
     /// Producers keep still: what there is to compare would grow while it is compared.
     pub(super) rest: AtomicBool,
 }
