@@ -132,6 +132,11 @@ impl Disk {
         self.0.state.lock().taken_by_others = bytes;
     }
 
+    /// There is more room from now on.
+    pub(crate) fn enlarge(&self, capacity: usize) {
+        self.0.state.lock().capacity = capacity;
+    }
+
     /// The same contents, also of what is not synced, on another disk.
     pub(crate) fn fork(&self) -> Self {
         self.rebuilt(|_| ())

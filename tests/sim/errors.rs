@@ -45,6 +45,17 @@ fn operations_of(seed: u64) -> (u64, u64) {
     disk.operations()
 }
 
+/// Every operation of the seed's run fails once, in each way. How many there were.
+pub(crate) fn all_of(seed: u64) -> u64 {
+    let (changes, looks) = operations_of(seed);
+    for at in 0..changes {
+        check("campaign", seed, Fault::Change(at));
+        check("campaign", seed, Fault::ChangeAndForget(at));
+    }
+    (0..looks).for_each(|at| check("campaign", seed, Fault::Look(at)));
+    2 * changes + looks
+}
+
 #[test]
 fn nothing_acknowledged_is_lost_when_a_write_or_a_sync_fails() {
     for seed in seeds(1) {

@@ -14,6 +14,7 @@
 )]
 
 mod batch;
+mod campaign;
 mod client;
 mod damage;
 mod disk;

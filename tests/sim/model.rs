@@ -27,6 +27,11 @@ pub(crate) enum Intent {
 }
 
 impl Intent {
+    /// Whether a full disk refuses it.
+    pub(crate) fn needs_room(&self) -> bool {
+        matches!(self, Self::Append { .. } | Self::Create { .. })
+    }
+
     pub(crate) fn command(&self) -> Command {
         match self.clone() {
             Self::Append { partition, batch } => Command::Append { partition, batch },

@@ -3,7 +3,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use crate::rng::Rng;
 
-fn number(variable: &str) -> Option<u64> {
+/// A number in the environment.
+pub(crate) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 

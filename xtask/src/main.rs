@@ -12,6 +12,7 @@ mod integration;
 mod kafka;
 mod latency;
 mod project;
+mod sim;
 mod tidy;
 mod wire;
 
@@ -41,6 +42,8 @@ enum Command {
     Clients(clients::Arguments),
     /// What Kafka clients and a broker say to each other: recorded, shown, and said again.
     Wire(wire::Arguments),
+    /// The log on a simulated disk: power cuts and failing operations at every place, by the million.
+    Sim(sim::Arguments),
     /// How fast it is, what it costs, and what the disk itself could do.
     Bench(bench::Arguments),
     /// The real binary through crashes, power cuts, sick and full disks: nothing acknowledged is lost.
@@ -66,6 +69,7 @@ fn run(command: Command) -> Outcome {
         Command::Integration(arguments) => integration::run(&arguments),
         Command::Clients(arguments) => clients::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
         Command::Dist => dist::run(),
