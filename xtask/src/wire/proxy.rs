@@ -1,7 +1,7 @@
 //! A proxy between Kafka clients and a broker that knows where frames begin and end.
 //!
 //! A broker tells its clients where it is. So it must be told to name the proxy's address
-//! (`--kafka-advertise` of the appliance, `advertised.listeners` of Apache Kafka): [`bind`] first,
+//! (`--advertised-address` of the appliance, `advertised.listeners` of Apache Kafka): [`bind`] first,
 //! start the broker with [`Listener::address`], then [`Listener::forward`] to it.
 //!
 //! **Invariants.** A frame is passed on whole and unchanged, or not at all. An observer sees a
