@@ -16,6 +16,7 @@ mod config;
 mod consume;
 mod data_folder;
 mod deleted_records;
+mod golden;
 mod hostile;
 mod log_commands;
 mod main_job;
