@@ -5,6 +5,7 @@
 //! `tests/clients/differences.toml`. `tests/clients/README.md` says how to add a client.
 mod compare;
 mod engine;
+mod node;
 mod program;
 mod python;
 mod report;

@@ -1,4 +1,5 @@
 //! Which clients there are.
+use super::node::NODE;
 use super::python::PYTHON;
 use super::toolkit::Toolkit;
 
@@ -16,4 +17,5 @@ pub(super) const CLIENTS: &[Client] = &[
     Client { name: "confluent-kafka", toolkit: &PYTHON, program: "with_confluent_kafka.py" },
     Client { name: "kafka-python", toolkit: &PYTHON, program: "with_kafka_python.py" },
     Client { name: "aiokafka", toolkit: &PYTHON, program: "with_aiokafka.py" },
+    Client { name: "kafkajs", toolkit: &NODE, program: "kafkajs.js" },
 ];
