@@ -1,4 +1,5 @@
 //! `cargo xtask wire`: what Kafka clients and a broker say to each other.
+mod bypass;
 pub(crate) mod flaky;
 mod names;
 pub(crate) mod proxy;

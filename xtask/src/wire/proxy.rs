@@ -25,6 +25,12 @@ pub(crate) trait Observer: Send + Sync {
     fn frame(&self, connection: u32, direction: Direction, frame: &Bytes);
 }
 
+impl<O: Observer> Observer for Arc<O> {
+    fn frame(&self, connection: u32, direction: Direction, frame: &Bytes) {
+        self.as_ref().frame(connection, direction, frame);
+    }
+}
+
 /// Where clients will connect to; they wait until it is known where the broker is.
 #[derive(Debug)]
 pub(crate) struct Listener {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use super::bypass::Bypass;
 use super::flaky::Flaky;
 use super::proxy;
 use super::recorder::Recorder;
@@ -50,8 +51,14 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         listener.address(),
         arguments.out.display()
     );
+    let bypass = Bypass::new(Arc::clone(&recorder), listener.address(), |elsewhere| {
+        eprintln!(
+            "warning: the broker sends clients to {elsewhere}, past this proxy; \
+             `cargo xtask wire record --help` says what to do"
+        );
+    });
     let proxy = listener.forward(upstream, arguments.flaky.then(Flaky::default))?;
-    proxy.observe(Some(recorder.clone()));
+    proxy.observe(Some(Arc::new(bypass)));
     loop {
         thread::sleep(CHECK_EVERY);
         recorder.check()?;
