@@ -49,6 +49,8 @@ pub(super) fn read(path: &Path) -> Outcome<Conversation> {
 struct Sum {
     requests: usize,
     unanswered: usize,
+    /// Answers of versions that are not spoken here.
+    unread: usize,
     /// How many answers had the code, each counted once.
     codes: BTreeMap<i16, usize>,
 }
@@ -61,11 +63,12 @@ fn sums(conversation: &Conversation) -> String {
         let header = &exchange.header;
         let sum = sums.entry((client, header.api_key, header.api_version)).or_default();
         sum.requests += 1;
-        match codes(exchange) {
-            Some(codes) => codes.into_iter().for_each(|(_, code)| {
+        match outcome(exchange) {
+            Told::Codes(codes) => codes.into_iter().for_each(|(_, code)| {
                 *sum.codes.entry(code).or_default() += 1;
             }),
-            None => sum.unanswered += 1,
+            Told::Nothing => sum.unanswered += 1,
+            Told::Unread => sum.unread += 1,
         }
     }
     let mut text =
@@ -78,6 +81,9 @@ fn sums(conversation: &Conversation) -> String {
             .collect();
         if sum.unanswered > 0 {
             errors.push(format!("no answer × {}", sum.unanswered));
+        }
+        if sum.unread > 0 {
+            errors.push(format!("cannot be read × {}", sum.unread));
         }
         let (api, errors) = (names::api(key), errors.join(", "));
         // Writing to a text cannot fail.
@@ -94,10 +100,11 @@ fn frames(conversation: &Conversation) -> String {
         let (seconds, connection) = (exchange.at_us / 1_000_000, exchange.connection);
         let milliseconds = exchange.at_us / 1000 % 1000;
         let client = clients.get(&connection).map_or("", String::as_str);
-        let outcome = match codes(exchange) {
-            None => "no answer".to_owned(),
-            Some(codes) if codes.is_empty() => "ok".to_owned(),
-            Some(codes) => codes
+        let outcome = match outcome(exchange) {
+            Told::Nothing => "no answer".to_owned(),
+            Told::Unread => "an answer that cannot be read".to_owned(),
+            Told::Codes(codes) if codes.is_empty() => "ok".to_owned(),
+            Told::Codes(codes) => codes
                 .iter()
                 .map(|(path, code)| format!("{path}: {}", names::code(*code)))
                 .collect::<Vec<_>>()
@@ -112,11 +119,21 @@ fn frames(conversation: &Conversation) -> String {
     text
 }
 
-/// The error codes of the answer, with their paths; `None` without an answer.
-fn codes(exchange: &Exchange) -> Option<BTreeSet<(String, i16)>> {
-    let answer = understood::answer(&exchange.header, exchange.answer.as_ref()?).ok()?;
-    let codes = fields::codes(&answer.fields).into_iter();
-    Some(codes.filter(|(_, code)| *code != 0).map(|(path, code)| (path.to_owned(), code)).collect())
+/// What became of a request.
+enum Told {
+    /// There is no answer.
+    Nothing,
+    /// The answer is of a version that is not spoken here.
+    Unread,
+    /// The answer's error codes, with their paths.
+    Codes(BTreeSet<(String, i16)>),
+}
+
+fn outcome(exchange: &Exchange) -> Told {
+    let Some(answer) = &exchange.answer else { return Told::Nothing };
+    let Ok(answer) = understood::answer(&exchange.header, answer) else { return Told::Unread };
+    let errors = fields::codes(&answer.fields).into_iter().filter(|(_, code)| *code != 0);
+    Told::Codes(errors.map(|(path, code)| (path.to_owned(), code)).collect())
 }
 
 /// What the client of each connection calls itself: the name and version of its software where it
@@ -161,6 +178,10 @@ mod tests {
         entry(Direction::Request, &encode_request(message, version, 7, "an id").unwrap())
     }
 
+    fn with_correlation_id(id: u8, entry: &Entry) -> Bytes {
+        [&entry.frame[..7], &[id], &entry.frame[8..]].concat().into()
+    }
+
     fn conversation() -> Conversation {
         let hello = ApiVersionsRequest {
             client_software_name: "a-client".to_owned(),
@@ -175,15 +196,14 @@ mod tests {
         let answer = MetadataResponse { topics, ..Default::default() };
         let version = Version { number: 5, flexible: false };
         let answer = entry(Direction::Answer, &encode_response(&answer, version, 7));
-        let entries = vec![request(&hello, 3), request(&MetadataRequest::default(), 5), answer];
-        // Both have the same correlation id: the first stays without an answer.
-        let mut entries = entries;
-        entries[0].frame = {
-            let mut frame = entries[0].frame.to_vec();
-            frame[7] = 6;
-            frame.into()
-        };
-        Conversation::of(entries).unwrap()
+        // What answers the later request leaves the earlier one without an answer.
+        let hello = Entry { frame: with_correlation_id(6, &request(&hello, 3)), ..answer.clone() };
+        let hello = Entry { direction: Direction::Request, ..hello };
+        let unknown = Bytes::from_static(b"\x03\xe7\0\0\0\0\0\x08\xff\xff");
+        let unknown = Entry { direction: Direction::Request, frame: unknown, ..answer.clone() };
+        let words = Entry { frame: Bytes::from_static(b"\0\0\0\x08words"), ..answer.clone() };
+        let metadata = request(&MetadataRequest::default(), 5);
+        Conversation::of(vec![hello, metadata, answer, unknown, words]).unwrap()
     }
 
     #[test]
@@ -195,6 +215,7 @@ mod tests {
             [
                 "| a-client 1.2 | Metadata | 5 | 1 | UNKNOWN_TOPIC_OR_PARTITION × 1 |",
                 "| a-client 1.2 | ApiVersions | 3 | 1 | no answer × 1 |",
+                "| a-client 1.2 | API 999 | 0 | 1 | cannot be read × 1 |",
             ]
         );
     }
@@ -204,7 +225,8 @@ mod tests {
         assert_eq!(
             frames(&conversation()),
             "   1.234 #3 a-client 1.2 ApiVersions v3: no answer\n   \
-             1.234 #3 a-client 1.2 Metadata v5: topics[a].error_code: UNKNOWN_TOPIC_OR_PARTITION\n"
+             1.234 #3 a-client 1.2 Metadata v5: topics[a].error_code: UNKNOWN_TOPIC_OR_PARTITION\n   \
+             1.234 #3 a-client 1.2 API 999 v0: an answer that cannot be read\n"
         );
     }
 }
