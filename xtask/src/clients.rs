@@ -5,6 +5,8 @@
 //! `tests/clients/differences.toml`. `tests/clients/README.md` says how to add a client.
 mod compare;
 mod engine;
+mod go;
+mod java;
 mod node;
 mod program;
 mod python;

@@ -1,4 +1,6 @@
 //! Which clients there are.
+use super::go::GO;
+use super::java::JAVA;
 use super::node::NODE;
 use super::python::PYTHON;
 use super::toolkit::Toolkit;
@@ -18,4 +20,9 @@ pub(super) const CLIENTS: &[Client] = &[
     Client { name: "kafka-python", toolkit: &PYTHON, program: "with_kafka_python.py" },
     Client { name: "aiokafka", toolkit: &PYTHON, program: "with_aiokafka.py" },
     Client { name: "kafkajs", toolkit: &NODE, program: "kafkajs.js" },
+    Client { name: "java-3.9", toolkit: &JAVA, program: "3.9" },
+    Client { name: "java-4.3", toolkit: &JAVA, program: "4.3" },
+    Client { name: "franz-go", toolkit: &GO, program: "franz-go" },
+    Client { name: "kafka-go", toolkit: &GO, program: "kafka-go" },
+    Client { name: "sarama", toolkit: &GO, program: "sarama" },
 ];
