@@ -8,6 +8,7 @@ mod cycles;
 mod eio;
 mod fault;
 mod findings;
+mod full;
 mod kill9;
 mod lanes;
 mod ledger;
@@ -72,7 +73,7 @@ struct Kind {
     run: fn(&Site) -> Outcome<Ending>,
 }
 
-const KINDS: [Kind; 3] = [
+const KINDS: [Kind; 4] = [
     Kind {
         name: "kill9",
         about: "kill -9 under 32 idempotent producers that stay connected",
@@ -90,6 +91,12 @@ const KINDS: [Kind; 3] = [
         about: "system calls that fail, and writes that are cut short (needs strace)",
         cycles: 60,
         run: eio::run,
+    },
+    Kind {
+        name: "full",
+        about: "a disk of 16 to 32 MiB that is full, and has room again (needs root)",
+        cycles: 5,
+        run: full::run,
     },
 ];
 

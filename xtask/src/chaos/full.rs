@@ -1,0 +1,237 @@
+//! A full disk, and back: producers are refused, nothing else stops, and freeing room heals.
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
+use pagi_protocol::kafka::error_code::KafkaCode;
+use pagi_protocol::kafka::messages::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
+};
+use pagi_protocol::kafka::messages::produce::{
+    ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic,
+};
+use pagi_protocol::kafka::record::Record;
+
+use super::clerk::delete_topic;
+use super::findings::Sort;
+use super::lanes::Lanes;
+use super::ledger::Ledger;
+use super::load::{Load, Shape};
+use super::loop_fs::{Format, LoopFs};
+use super::node::{Node, Setup, free_address};
+use super::random::Random;
+use super::shared::Shared;
+use super::site::{Ending, Report, Site};
+use super::verify;
+use crate::failure::{Failure, Outcome, While};
+use crate::kafka::{self, Broker, TIMEOUT_MS, check};
+
+/// Few and slow: what they send stays for ever.
+const LIGHT: Shape = Shape { producers: 4, pause_ms_max: 100 };
+const DISK_MIB_MIN: usize = 16;
+const DISK_MIB_MAX: usize = 32;
+const FILLER: &str = "filler";
+const FILLER_BYTES: usize = 64 << 10;
+const PRODUCE_VERSION: i16 = 7;
+const DELETE_RECORDS_VERSION: i16 = 1;
+/// So often each disk is filled.
+const FILLS: u32 = 2;
+/// More than fits on the disk.
+const FILLER_BATCHES_MAX: u32 = 1_024;
+/// Until producers are taken again once there is room.
+const HEAL_PATIENCE: Duration = Duration::from_secs(20);
+/// Until a full disk is noticed.
+const LOOK_PAUSE: Duration = Duration::from_millis(20);
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+
+/// R5.
+pub(super) fn run(site: &Site) -> Outcome<Ending> {
+    if let Some(why) = Format::Ext4.missing() {
+        return Ok(Ending::Skipped(why));
+    }
+    let mut report = Report::begin();
+    let mut healed_after = Duration::ZERO;
+    let mut filled_bytes = 0;
+    while report.cycles < site.cycles && report.findings.is_empty() {
+        let scratch = site.scratch("full")?;
+        let mut random = site.random.part(report.cycles);
+        let mib = DISK_MIB_MIN + random.below(DISK_MIB_MAX - DISK_MIB_MIN + 1);
+        let fs = LoopFs::create(scratch.path(), Format::Ext4, u64::try_from(mib)?)?;
+        let outcome = cycle(site, &fs, scratch.path(), &mut random, &mut report);
+        if outcome.is_err() || !report.findings.is_empty() {
+            drop(fs);
+            println!("    full: what there is stays in {}", scratch.keep().display());
+        }
+        let (filled, healed) = outcome.on(format!("go on with a disk of {mib} MiB"))?;
+        filled_bytes += filled;
+        healed_after = healed_after.max(healed);
+        report.cycles += 1;
+        report.progress("full", site.cycles);
+    }
+    report.what = format!(
+        "disks of {DISK_MIB_MIN} to {DISK_MIB_MAX} MiB took {} MiB each on average, healed after \
+         {:.1} s at most",
+        (filled_bytes >> 20) / u64::from(report.cycles.max(1)),
+        healed_after.as_secs_f64()
+    );
+    Ok(Ending::Ran(report))
+}
+
+/// Fills a disk, starts again while it is full, and makes room. Gives what it took, and how long
+/// it took until it took more.
+fn cycle(
+    site: &Site,
+    fs: &LoopFs,
+    scratch: &Path,
+    random: &mut Random,
+    report: &mut Report,
+) -> Outcome<(u64, Duration)> {
+    let setup = Setup {
+        binary: site.binary.clone(),
+        data_dir: fs.path().join("data"),
+        address: free_address(random)?,
+        log: scratch.join("broker.log"),
+        under: Vec::new(),
+    };
+    let mut node = setup.start()?;
+    node.ready()?;
+    let lanes = Lanes::new("orders", 1, 2);
+    lanes.create(setup.address)?;
+    let ledger = Ledger::create(&scratch.join("ledger"))?;
+    let before = report.acknowledged;
+    let mut load = Load::new(setup.address, LIGHT, lanes, ledger, random);
+    let outcome = load.during(|shared, observer| {
+        let (mut filled, mut healed) = (0, Duration::ZERO);
+        for _ in 0..FILLS {
+            filled += fill(setup.address, shared)?;
+            verify::everything(shared, observer)?;
+            // Again on the full disk, after a crash or a stop in good order.
+            if random.one_in(2) {
+                node.terminate()?;
+                let stopped = node.wait(STOP_PATIENCE)?;
+                stopped.ok_or_else(|| Failure::new("it does not stop when full"))?;
+            } else {
+                node.kill()?;
+            }
+            node = setup.start()?;
+            report.ready.add(node.ready().on("start on a full disk")?);
+            verify::everything(shared, observer)?;
+            // What a stop gave free is filled again.
+            filled += fill(setup.address, shared)?;
+            healed = healed.max(heal(setup.address, random.one_in(2), shared)?);
+            verify::everything(shared, observer)?;
+        }
+        Ok((node, filled, healed))
+    });
+    report.acknowledged = before + load.shared.ledger.records();
+    let (node, filled, healed) = match outcome {
+        Ok(outcome) => outcome,
+        Err(failure) => {
+            report.findings.extend(&load.shared.findings);
+            return Err(failure);
+        }
+    };
+    crash_once_more(node, &setup, &load)?;
+    report.findings.extend(&load.shared.findings);
+    Ok((filled, healed))
+}
+
+fn crash_once_more(node: Node, setup: &Setup, load: &Load) -> Outcome {
+    node.kill()?;
+    let mut node = setup.start()?;
+    node.ready()?;
+    verify::everything(&load.shared, &load.observer)?;
+    node.kill()
+}
+
+/// Produces until it is refused, as it must be with an error that lets clients try again. Gives
+/// the bytes that were taken.
+fn fill(address: SocketAddr, shared: &Shared) -> Outcome<u64> {
+    let mut broker = Broker::connect(address)?;
+    broker.send(&filler_frame()?)?;
+    let first = code(&mut broker)?;
+    if first == KafkaCode::UnknownTopicOrPartition.number() {
+        again_and_again("create a topic", || broker.create_topic(FILLER, 1))?;
+    }
+    let mut bytes = 0;
+    for _ in 0..FILLER_BATCHES_MAX {
+        broker.send(&filler_frame()?)?;
+        let code = code(&mut broker)?;
+        if code == KafkaCode::None.number() {
+            bytes += FILLER_BYTES as u64;
+            continue;
+        }
+        if !KafkaCode::from_number(code).is_some_and(KafkaCode::retriable) {
+            let code = kafka::name(code);
+            shared.findings.add(Sort::Wrong, || format!("a full disk was answered {code}"));
+        }
+        return Ok(bytes);
+    }
+    Err(Failure::new("the disk is never full"))
+}
+
+/// Deletes the filler or its records, and waits until producers are taken again.
+fn heal(address: SocketAddr, records_only: bool, shared: &Shared) -> Outcome<Duration> {
+    let mut broker = Broker::connect(address)?;
+    let begin = Instant::now();
+    let delete = if records_only { delete_records } else { delete_filler };
+    again_and_again("make room on a full disk", || delete(&mut broker))?;
+    let before = shared.ledger.records();
+    while shared.ledger.records() == before {
+        if begin.elapsed() > HEAL_PATIENCE {
+            shared.findings.add(Sort::Wrong, || {
+                format!("{HEAL_PATIENCE:?} after making room producers are still refused")
+            });
+            break;
+        }
+        std::thread::sleep(LOOK_PAUSE);
+    }
+    Ok(begin.elapsed())
+}
+
+/// What is refused on a full disk may be tried again: room is given back a little later.
+fn again_and_again(what: &str, mut act: impl FnMut() -> Outcome) -> Outcome {
+    let begin = Instant::now();
+    loop {
+        match act() {
+            Err(_) if begin.elapsed() < HEAL_PATIENCE => std::thread::sleep(LOOK_PAUSE),
+            outcome => return outcome.on(what),
+        }
+    }
+}
+
+fn delete_filler(broker: &mut Broker) -> Outcome {
+    delete_topic(broker, FILLER)
+}
+
+fn delete_records(broker: &mut Broker) -> Outcome {
+    /// Up to the end.
+    const ALL: i64 = -1;
+    let partition = DeleteRecordsPartition { partition_index: 0, offset: ALL };
+    let topic = DeleteRecordsTopic { name: FILLER.to_owned(), partitions: vec![partition] };
+    let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: TIMEOUT_MS };
+    let answer: DeleteRecordsResponse = broker.call(&request, DELETE_RECORDS_VERSION)?;
+    let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+    check(partitions.map(|partition| partition.error_code), "delete records")
+}
+
+fn code(broker: &mut Broker) -> Outcome<i16> {
+    let answer: ProduceResponse = broker.receive(PRODUCE_VERSION)?;
+    let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+    let partition = partitions.next().ok_or_else(|| Failure::new("no partition in the answer"))?;
+    Ok(partition.error_code)
+}
+
+fn filler_frame() -> Outcome<Vec<u8>> {
+    let mut batch = BatchBuilder::new(usize::MAX);
+    let value = Some(Bytes::from(vec![0x5a; FILLER_BYTES]));
+    batch.push(&Record { timestamp_ms: 1_700_000_000_000, value, ..Record::default() })?;
+    let partition = ProducePartition { index: 0, records: batch.finish(Producer::NONE) };
+    let topic_data =
+        vec![ProduceTopic { name: FILLER.to_owned(), partition_data: vec![partition] }];
+    let request =
+        ProduceRequest { transactional_id: None, acks: -1, timeout_ms: TIMEOUT_MS, topic_data };
+    kafka::frame(&request, PRODUCE_VERSION)
+}
