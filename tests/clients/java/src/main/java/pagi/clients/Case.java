@@ -18,7 +18,7 @@ import org.apache.kafka.common.protocol.Errors;
 
 /** A case while it runs: its names, what it saw, and its ways to fail. */
 final class Case implements AutoCloseable {
-    static final int SECONDS = 60;
+    static final int SECONDS = Integer.getInteger("pagi.seconds", 60);
     static final String CLIENT_ID = "pagi-matrix";
 
     final String bootstrap;
@@ -148,7 +148,10 @@ final class Case implements AutoCloseable {
                 return described(topic).partitions().stream()
                     .filter(one -> one.leader() != null && one.replicas().size() == 1 && one.isr().size() == 1)
                     .count() == partitions;
-            } catch (ExecutionException notYet) {
+            } catch (ExecutionException failed) {
+                if (!code(failed).equals("UNKNOWN_TOPIC_OR_PARTITION")) {
+                    throw failed;
+                }
                 return false;
             }
         });
