@@ -11,6 +11,7 @@ mod failure;
 mod integration;
 mod kafka;
 mod latency;
+mod planted;
 mod project;
 mod sim;
 mod tidy;
@@ -42,6 +43,8 @@ enum Command {
     Clients(clients::Arguments),
     /// What Kafka clients and a broker say to each other: recorded, shown, and said again.
     Wire(wire::Arguments),
+    /// Realistic bugs, planted in a copy of the source: each must be caught by a test.
+    Planted(planted::Arguments),
     /// The log on a simulated disk: power cuts and failing operations at every place, by the million.
     Sim(sim::Arguments),
     /// How fast it is, what it costs, and what the disk itself could do.
@@ -69,6 +72,7 @@ fn run(command: Command) -> Outcome {
         Command::Integration(arguments) => integration::run(&arguments),
         Command::Clients(arguments) => clients::run(&arguments),
         Command::Wire(arguments) => wire::run(&arguments),
+        Command::Planted(arguments) => planted::run(&arguments),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
