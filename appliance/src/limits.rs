@@ -38,6 +38,26 @@ const _: () = assert!(BATCH_BYTES_MAX < FRAME_BYTES_LARGE);
 const _: () = assert!(FRAME_BYTES_LARGE <= FRAME_BYTES_IN_FLIGHT_MAX);
 const _: () = assert!(FRAME_BYTES_LARGE <= FRAME_BYTES_MAX);
 
+// Consumer groups.
+
+/// The shortest session that a member may ask for, in milliseconds, as Kafka.
+pub const GROUP_SESSION_MS_MIN: i64 = 6_000;
+/// The longest, as Kafka.
+pub const GROUP_SESSION_MS_MAX: i64 = 1_800_000;
+/// How long a group without members waits for more of them before its first generation, in
+/// milliseconds: consumers that start together get one generation. Kafka waits for 3 s.
+pub const GROUP_INITIAL_REBALANCE_DELAY_MS: i64 = 50;
+/// Members of one group.
+pub const GROUP_MEMBERS_MAX: usize = 1_000;
+/// Ids of one group that were given to clients and not used yet.
+pub const GROUP_PROMISED_MAX: usize = 1_000;
+/// Bytes of a member id, of a group id and of the other names in a group.
+pub const GROUP_NAME_BYTES_MAX: usize = 1_024;
+/// How long a group's progress is kept when it has no members, in milliseconds: 30 days.
+pub const GROUP_OFFSETS_KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+/// How often to look for groups that were left so long ago.
+pub const GROUP_EXPIRY_INTERVAL: Duration = Duration::from_secs(600);
+
 // The log.
 
 /// Producers whose sequences one partition remembers; beyond it the longest silent is forgotten.

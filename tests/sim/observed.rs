@@ -35,7 +35,7 @@ impl Observed {
         }
         let topics =
             view.topics().iter().map(|topic| (topic.made.id, topic.made.clone())).collect();
-        let committed = view.all_committed().into_iter();
+        let committed = view.groups.all_committed().into_iter();
         let groups = committed
             .map(|(group, offsets)| (group, offsets.into_iter().collect()))
             .filter(|(_, offsets): &(_, BTreeMap<_, _>)| !offsets.is_empty())

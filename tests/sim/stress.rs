@@ -214,7 +214,7 @@ async fn verify(store: Store, topic: TopicId, acknowledged: &Acknowledged) {
         }
     }
     assert_eq!(count, acknowledged.len());
-    let committed = store.view().committed("g", PartitionId { topic, index: 0 });
+    let committed = store.view().groups.committed("g", PartitionId { topic, index: 0 });
     assert_eq!(committed.unwrap().offset, 199);
 }
 

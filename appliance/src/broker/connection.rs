@@ -20,6 +20,7 @@ use tracing::{debug, warn};
 use super::config::Endpoint;
 use super::context::Context;
 use super::dispatch::{Answer, NoAnswer, dispatch};
+use super::peer::Peer;
 use crate::limits::{
     FRAME_BYTES_MAX, KAFKA_IDLE_MAX, KAFKA_TRANSFER_MAX, REQUESTS_PER_CONNECTION_MAX,
 };
@@ -53,7 +54,7 @@ enum End {
 /// Serves a connection to its end.
 pub async fn serve(context: Arc<Context>, mut stream: TcpStream, peer: SocketAddr) {
     context.metrics.connections.inc();
-    let end = match run(&context, &mut stream).await {
+    let end = match run(&context, &mut stream, peer).await {
         Err(end) => end,
         Ok(never) => match never {},
     };
@@ -70,22 +71,23 @@ pub async fn serve(context: Arc<Context>, mut stream: TcpStream, peer: SocketAdd
 async fn run(
     context: &Arc<Context>,
     stream: &mut TcpStream,
+    address: SocketAddr,
 ) -> Result<std::convert::Infallible, End> {
     stream.set_nodelay(true)?;
     let local = stream.local_addr()?;
     let endpoint = context.advertised.clone().unwrap_or_else(|| Endpoint::from(local));
-    let endpoint = Arc::new(endpoint);
+    let peer = Arc::new(Peer::new(endpoint, address));
     let (read, write) = stream.split();
     let (answers, queue) = mpsc::channel(REQUESTS_PER_CONNECTION_MAX);
     tokio::select! {
-        end = read_requests(context, &endpoint, read, answers) => end,
+        end = read_requests(context, &peer, read, answers) => end,
         end = write_answers(write, queue) => end,
     }
 }
 
 async fn read_requests(
     context: &Arc<Context>,
-    endpoint: &Arc<Endpoint>,
+    peer: &Arc<Peer>,
     mut read: ReadHalf<'_>,
     answers: mpsc::Sender<Answer>,
 ) -> Result<std::convert::Infallible, End> {
@@ -106,7 +108,7 @@ async fn read_requests(
         let body = timeout(KAFKA_TRANSFER_MAX, read_body(&mut read, bytes));
         let body = body.await.map_err(|_| End::TimedOut("a request did not arrive whole"))??;
         let frame = Bytes::from_owner(Frame { body, _permit: permit });
-        let answer = dispatch(context, endpoint, frame).await?;
+        let answer = dispatch(context, peer, frame).await?;
         answers.send(answer).await.map_err(|_| End::Closed)?;
     }
 }

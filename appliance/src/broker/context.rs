@@ -8,6 +8,7 @@ use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::config::{Config, Endpoint};
+use super::group::coordinator::Coordinator;
 use super::metrics::Metrics;
 use super::store::view::Topic;
 use super::store::writer::{Command, Done};
@@ -26,6 +27,8 @@ pub const NODE_ID: i32 = 1;
 pub struct Context {
     /// The log.
     pub store: Store,
+    /// The consumer groups.
+    pub groups: Arc<Coordinator>,
     /// The settings.
     pub config: Config,
     /// The configured advertised address.
@@ -55,6 +58,7 @@ impl Context {
     ) -> Self {
         let frame_permits = Arc::new(Semaphore::new(FRAME_BYTES_IN_FLIGHT_MAX / PERMIT_BYTES));
         Self {
+            groups: Arc::new(Coordinator::new(store.clone())),
             store,
             config,
             advertised,

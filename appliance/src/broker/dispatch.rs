@@ -18,8 +18,8 @@ use pagi_protocol::kafka::exchange::{
 use pagi_protocol::kafka::wire::Version;
 
 use super::api;
-use super::config::Endpoint;
 use super::context::Context;
+use super::peer::Peer;
 
 /// The chunks of a response; `None` when the client wants none.
 pub type Response = Option<Vec<Bytes>>;
@@ -37,7 +37,7 @@ pub struct NoAnswer;
 /// [`DecodeError`] when the frame makes no sense: there is no telling what follows it.
 pub async fn dispatch(
     context: &Arc<Context>,
-    endpoint: &Arc<Endpoint>,
+    peer: &Arc<Peer>,
     frame: Bytes,
 ) -> Result<Answer, DecodeError> {
     let mut cursor = Cursor::new(frame);
@@ -67,10 +67,17 @@ pub async fn dispatch(
             })
         }
         request => {
-            let endpoint = Arc::clone(endpoint);
-            Box::pin(async move { Ok(answer(&context, &endpoint, request, to).await) })
+            let client =
+                Client { peer: Arc::clone(peer), id: header.client_id.unwrap_or_default() };
+            Box::pin(async move { Ok(answer(&context, &client, request, to).await) })
         }
     })
+}
+
+/// Who asks.
+struct Client {
+    peer: Arc<Peer>,
+    id: String,
 }
 
 /// Whom a response is for.
@@ -93,8 +100,9 @@ impl To {
     }
 }
 
-async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To) -> Response {
+async fn answer(context: &Context, client: &Client, request: Request, to: To) -> Response {
     let version = to.version.number;
+    let endpoint = &client.peer.endpoint;
     match request {
         Request::Produce(_) => None,
         Request::Fetch(request) => to.encode(&api::fetch::respond(context, request).await),
@@ -106,6 +114,25 @@ async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To
         }
         Request::OffsetCommit(request) => {
             to.encode(&api::offset_commit::respond(context, request).await)
+        }
+        Request::OffsetDelete(request) => {
+            to.encode(&api::offset_delete::respond(context, request).await)
+        }
+        Request::JoinGroup(request) => {
+            let from = (client.id.clone(), client.peer.host.clone());
+            to.encode(&api::join_group::respond(context, request, version, from).await)
+        }
+        Request::SyncGroup(request) => to.encode(&api::sync_group::respond(context, request).await),
+        Request::Heartbeat(request) => to.encode(&api::heartbeat::respond(context, &request).await),
+        Request::LeaveGroup(request) => {
+            to.encode(&api::leave_group::respond(context, request, version).await)
+        }
+        Request::DescribeGroups(request) => {
+            to.encode(&api::describe_groups::respond(context, request, version))
+        }
+        Request::ListGroups(request) => to.encode(&api::list_groups::respond(context, &request)),
+        Request::DeleteGroups(request) => {
+            to.encode(&api::delete_groups::respond(context, request).await)
         }
         Request::OffsetFetch(request) => {
             to.encode(&api::offset_fetch::respond(context, request, version))
@@ -132,15 +159,7 @@ async fn answer(context: &Context, endpoint: &Endpoint, request: Request, to: To
         Request::DescribeProducers(request) => {
             to.encode(&api::describe_producers::respond(context, request).await)
         }
-        Request::JoinGroup(_)
-        | Request::Heartbeat(_)
-        | Request::LeaveGroup(_)
-        | Request::SyncGroup(_)
-        | Request::DescribeGroups(_)
-        | Request::ListGroups(_)
-        | Request::DeleteGroups(_)
-        | Request::OffsetDelete(_)
-        | Request::DescribeConfigs(_)
+        Request::DescribeConfigs(_)
         | Request::AlterConfigs(_)
         | Request::DescribeLogDirs(_)
         | Request::CreatePartitions(_)

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::config::{Config, ConfigError};
 use super::connection::serve;
 use super::context::Context;
+use super::group;
 use super::metrics::Metrics;
 use super::store::layout::wal_file;
 use super::store::open::Recovery;
@@ -45,6 +46,7 @@ pub struct PagiEmbeddedBroker {
     address: SocketAddr,
     trigger: Trigger,
     accepting: JoinHandle<()>,
+    background: JoinSet<()>,
     running: Running,
     failure: Failure,
 }
@@ -73,9 +75,13 @@ impl PagiEmbeddedBroker {
         let (trigger, shutdown) = shutdown::channel();
         let metrics = Metrics::register(registry);
         let context = Arc::new(Context::new(store, config, advertised, metrics, shutdown.clone()));
+        let (groups, store) = (Arc::clone(&context.groups), context.store.clone());
+        let mut background = JoinSet::new();
+        background.spawn(group::expiry::run(Arc::clone(&groups), store, shutdown.clone()));
+        background.spawn(groups.run(shutdown.clone()));
         let accepting = tokio::spawn(accept(context, listener, shutdown));
         let failure = running.failure.clone();
-        Ok(Self { address, trigger, accepting, running, failure })
+        Ok(Self { address, trigger, accepting, background, running, failure })
     }
 
     /// Where it listens.
@@ -106,6 +112,7 @@ impl PagiEmbeddedBroker {
         if self.accepting.await.is_err() {
             warn!("the Kafka listener ended in a panic");
         }
+        self.background.join_all().await;
         let running = self.running;
         if tokio::task::spawn_blocking(move || running.close()).await.is_err() {
             warn!("the log did not close");

@@ -9,8 +9,10 @@ pub mod context;
 pub mod dispatch;
 pub mod embedded;
 pub mod epoch;
+pub mod group;
 pub mod inspect;
 pub mod metrics;
+pub mod peer;
 pub mod store;
 
 pub use config::{Config, ConfigError};

@@ -1,7 +1,7 @@
 //! `OffsetCommit`: keeps a consumer's progress, durably.
 //!
 //! Consumers that assign their partitions themselves commit without membership: generation -1
-//! and no member id. Group membership is not kept, so a member is not known.
+//! and no member id. That is taken only while the group has no members.
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::messages::offset_commit::{
     OffsetCommitPartition, OffsetCommitPartitionResponse, OffsetCommitRequest,
@@ -11,13 +11,14 @@ use pagi_protocol::kafka::messages::offset_commit::{
 use crate::broker::context::{Context, code_of};
 use crate::broker::store::clock::now_ms;
 use crate::broker::store::writer::Command;
+use crate::core::group::answer::Effects;
 use crate::core::log::entry::CommittedOffset;
 use crate::core::log::ids::PartitionId;
-use crate::limits::COMMIT_METADATA_BYTES_MAX;
+use crate::limits::{COMMIT_METADATA_BYTES_MAX, GROUP_NAME_BYTES_MAX};
 
 /// Answers when the offsets are durable.
 pub async fn respond(context: &Context, request: OffsetCommitRequest) -> OffsetCommitResponse {
-    let whole = refuse_all(&request);
+    let whole = refuse_all(context, &request).await;
     let mut offsets = Vec::new();
     let mut response = OffsetCommitResponse::default();
     for topic in request.topics {
@@ -45,12 +46,21 @@ pub async fn respond(context: &Context, request: OffsetCommitRequest) -> OffsetC
     response
 }
 
-fn refuse_all(request: &OffsetCommitRequest) -> Option<KafkaCode> {
-    if request.group_id.is_empty() {
+async fn refuse_all(context: &Context, request: &OffsetCommitRequest) -> Option<KafkaCode> {
+    if request.group_id.is_empty() || request.group_id.len() > GROUP_NAME_BYTES_MAX {
         return Some(KafkaCode::InvalidGroupId);
     }
-    let member = !request.member_id.is_empty() || request.generation_id_or_member_epoch >= 0;
-    member.then_some(KafkaCode::UnknownMemberId)
+    let generation = request.generation_id_or_member_epoch;
+    let instance_id = request.group_instance_id.as_deref();
+    let may = context.groups.change(&request.group_id, false, |group, now_ms| {
+        let may = group.may_commit(&request.member_id, instance_id, generation, now_ms);
+        (Effects::default(), may)
+    });
+    match may.await {
+        Ok(may) => may.err(),
+        // There is no such group: it begins with this commit, unless someone claims to be in it.
+        Err(_) => (generation >= 0).then_some(KafkaCode::IllegalGeneration),
+    }
 }
 
 fn check(

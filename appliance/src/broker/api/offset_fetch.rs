@@ -43,7 +43,7 @@ fn committed(
         let found = context.topic(&topic.name);
         let partition = |index: i32| {
             let id = found.as_ref().and_then(|topic| topic.partition(index)).map(|p| p.id);
-            answer(index, id.and_then(|id| context.store.view().committed(group, id)))
+            answer(index, id.and_then(|id| context.store.view().groups.committed(group, id)))
         };
         let partitions = topic.partition_indexes.into_iter().map(partition).collect();
         OffsetFetchTopicResponse { name: topic.name, partitions }
@@ -53,7 +53,7 @@ fn committed(
 
 fn all(context: &Context, group: &str) -> Vec<OffsetFetchTopicResponse> {
     let mut topics: Vec<OffsetFetchTopicResponse> = Vec::new();
-    for (id, committed) in context.store.view().committed_by(group) {
+    for (id, committed) in context.store.view().groups.committed_by(group) {
         let Some(topic) = context.store.view().topic_by_id(id.topic) else { continue };
         let name = topic.made.name.as_str();
         if topics.last().is_none_or(|last| last.name != name) {

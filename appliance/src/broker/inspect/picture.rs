@@ -8,6 +8,7 @@ use std::sync::Arc;
 use pagi_protocol::kafka::record_batch::BatchHeader;
 
 use super::super::store::files::ReadFiles;
+use super::super::store::groups::Groups;
 use super::super::store::layout::{CHECKPOINT, wal_file};
 use super::super::store::open::{OpenError, check_sizes, open_wal_files, read_checkpoint};
 use super::super::store::reader::Reader;
@@ -53,7 +54,8 @@ impl Picture {
             .map_err(|error| OpenError::Io { what: "the folder 'wal' could not be read", error })?;
         let topics: Vec<_> = checkpoint.state.topics().map(|topic| topic.made.clone()).collect();
         let files = checkpoint.files.clone();
-        let view = View::restored(topics.into_iter(), files, checkpoint.offsets.clone());
+        let groups = Groups::restored(checkpoint.offsets.clone(), checkpoint.groups.clone());
+        let view = View::restored(topics.into_iter(), files, groups);
         let mut picture = Self {
             state: checkpoint.state.clone(),
             checkpoint,

@@ -90,10 +90,19 @@ impl Maintenance {
         self.retired.collect(&self.view);
         let files = self.partition_files(&snapshot);
         let Identity { cluster_id, salt } = self.identity;
-        let Snapshot { sequence, position, state, offsets } = snapshot;
+        let Snapshot { sequence, position, state, offsets, groups } = snapshot;
         let wal_files = self.ring.files();
-        let checkpoint =
-            Checkpoint { cluster_id, salt, sequence, position, wal_files, state, files, offsets };
+        let checkpoint = Checkpoint {
+            cluster_id,
+            salt,
+            sequence,
+            position,
+            wal_files,
+            state,
+            files,
+            offsets,
+            groups,
+        };
         write_checkpoint(&*self.storage, &checkpoint)?;
         self.ring.recycle(sequence);
         self.retired.remove(&*self.storage, &self.view, &self.read_files)?;

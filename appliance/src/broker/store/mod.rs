@@ -25,6 +25,7 @@ use crate::core::log::state::Refusal;
 pub mod clock;
 pub mod files;
 pub mod fs;
+pub mod groups;
 pub mod layout;
 pub mod maintenance;
 pub mod open;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::files::ReadFiles;
+use super::groups::Groups;
 use super::layout::{
     CHECKPOINT, CHECKPOINT_NEW, TOPICS, WAL, is_unfinished, wal_file, wal_file_number,
 };
@@ -101,7 +102,8 @@ pub fn open(
     let ring = Arc::new(Ring::new(&files, sizes));
     let mut state = checkpoint.state;
     let topics: Vec<_> = state.topics().map(|topic| topic.made.clone()).collect();
-    let view = Arc::new(View::restored(topics.into_iter(), checkpoint.files, checkpoint.offsets));
+    let groups = Groups::restored(checkpoint.offsets, checkpoint.groups);
+    let view = Arc::new(View::restored(topics.into_iter(), checkpoint.files, groups));
     let read_files = Arc::new(ReadFiles::new(Arc::clone(&storage)));
     let mut maintenance = Maintenance::new(
         Arc::clone(&storage),
@@ -180,6 +182,7 @@ fn make_folder(storage: &dyn Storage, identity: Identity) -> Result<Checkpoint, 
         state: LogState::default(),
         files: Vec::new(),
         offsets: Vec::new(),
+        groups: Vec::new(),
     };
     write_checkpoint(storage, &checkpoint).map_err(failed)?;
     Ok(checkpoint)

@@ -11,9 +11,10 @@ use pagi_protocol::kafka::record_batch::BatchHeader;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
+use super::groups::Groups;
 use super::layout::topic_dir_name;
-use crate::core::log::checkpoint::{GroupOffsets, PartitionFiles};
-use crate::core::log::entry::{CommittedOffset, Entry, NewTopic};
+use crate::core::log::checkpoint::PartitionFiles;
+use crate::core::log::entry::{Entry, NewTopic};
 use crate::core::log::ids::{PartitionId, TopicId};
 use crate::core::log::partition::{PartitionLog, TailBatch};
 
@@ -21,7 +22,8 @@ use crate::core::log::partition::{PartitionLog, TailBatch};
 #[derive(Debug, Default)]
 pub struct View {
     topics: RwLock<Topics>,
-    offsets: RwLock<Offsets>,
+    /// What is kept of consumer groups.
+    pub groups: Groups,
     dirty: Mutex<Vec<Arc<Partition>>>,
     unflushed_bytes: AtomicUsize,
 }
@@ -32,8 +34,6 @@ struct Topics {
     by_name: HashMap<TopicName, TopicId>,
     by_uuid: HashMap<[u8; 16], TopicId>,
 }
-
-type Offsets = HashMap<String, HashMap<PartitionId, CommittedOffset>>;
 
 /// A topic and its partitions.
 #[derive(Debug)]
@@ -101,11 +101,11 @@ impl View {
     pub fn restored(
         topics: impl Iterator<Item = NewTopic>,
         files: Vec<PartitionFiles>,
-        offsets: GroupOffsets,
+        groups: Groups,
     ) -> Self {
         let mut files: HashMap<PartitionId, PartitionFiles> =
             files.into_iter().map(|files| (files.partition, files)).collect();
-        let view = Self::default();
+        let view = Self { groups, ..Self::default() };
         for made in topics {
             view.insert(Topic::new(made, |id| {
                 files.remove(&id).map_or_else(PartitionLog::default, |files| {
@@ -113,10 +113,6 @@ impl View {
                 })
             }));
         }
-        *view.offsets.write() = offsets
-            .into_iter()
-            .map(|(group, offsets)| (group, offsets.into_iter().collect()))
-            .collect();
         view
     }
 
@@ -140,8 +136,13 @@ impl View {
             Entry::CreateTopic(made) => self.insert(Topic::new(made, |_| PartitionLog::default())),
             Entry::DeleteTopic(id) => self.delete(id),
             Entry::CommitOffsets { group, offsets } => {
-                self.offsets.write().entry(group).or_default().extend(offsets);
+                self.groups.commit(group, offsets);
             }
+            Entry::StoreGroup(group) => self.groups.store(group),
+            Entry::DeleteOffsets { group, partitions } => {
+                self.groups.delete_offsets(&group, &partitions);
+            }
+            Entry::DeleteGroup(group) => self.groups.delete(&group),
             Entry::ReserveProducerIds { .. } => {}
             Entry::MoveLogStart { partition, offset } => {
                 let Some(partition) = self.partition(partition) else { return };
@@ -179,11 +180,7 @@ impl View {
         topics.by_name.remove(&topic.made.name);
         topics.by_uuid.remove(&topic.made.uuid);
         drop(topics);
-        // A group that has nothing left must not count against the most there may be.
-        self.offsets.write().retain(|_, offsets| {
-            offsets.retain(|partition, _| partition.topic != id);
-            !offsets.is_empty()
-        });
+        self.groups.delete_topic(id);
         for partition in &topic.partitions {
             partition.deleted.store(true, Ordering::Release);
             self.note_flushed(partition.log.lock().drop_tail());
@@ -220,40 +217,6 @@ impl View {
     fn partition(&self, id: PartitionId) -> Option<Arc<Partition>> {
         let topics = self.topics.read();
         topics.by_id.get(&id.topic)?.partitions.get(usize::try_from(id.index).ok()?).cloned()
-    }
-
-    /// What a group committed for a partition.
-    #[must_use]
-    pub fn committed(&self, group: &str, partition: PartitionId) -> Option<CommittedOffset> {
-        self.offsets.read().get(group)?.get(&partition).cloned()
-    }
-
-    /// Everything a group committed, sorted by partition.
-    #[must_use]
-    pub fn committed_by(&self, group: &str) -> Vec<(PartitionId, CommittedOffset)> {
-        let mut all: Vec<_> = self
-            .offsets
-            .read()
-            .get(group)
-            .map(|offsets| offsets.iter().map(|(id, offset)| (*id, offset.clone())).collect())
-            .unwrap_or_default();
-        all.sort_unstable_by_key(|(id, _)| *id);
-        all
-    }
-
-    /// Whether the group committed anything, and how many groups did.
-    #[must_use]
-    pub fn group_known(&self, group: &str) -> (bool, usize) {
-        let offsets = self.offsets.read();
-        (offsets.contains_key(group), offsets.len())
-    }
-
-    /// Everything all groups committed, sorted: for a checkpoint.
-    #[must_use]
-    pub fn all_committed(&self) -> GroupOffsets {
-        let mut groups: Vec<String> = self.offsets.read().keys().cloned().collect();
-        groups.sort_unstable();
-        groups.into_iter().map(|group| (group.clone(), self.committed_by(&group))).collect()
     }
 
     /// The partitions whose tail is not empty; they are not given again until more comes.

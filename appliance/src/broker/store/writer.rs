@@ -19,6 +19,7 @@ use super::wal::Wal;
 use crate::core::log::bytes_codec::CodecError;
 use crate::core::log::checkpoint::{GroupOffsets, WalPosition};
 use crate::core::log::entry::{APPEND_OVERHEAD_BYTES, CommittedOffset, Entry, put_append};
+use crate::core::log::group_metadata::GroupMetadata;
 use crate::core::log::ids::{LEADER_EPOCH, PartitionId, Salt, Sequence, TopicId};
 use crate::core::log::producers::ActiveProducer;
 use crate::core::log::round::{HEADER_BYTES, RoundBuilder};
@@ -55,6 +56,17 @@ pub enum Command {
     },
     /// Reserve a block of producer ids.
     ReserveProducerIds,
+    /// Keep the members of a group's generation.
+    StoreGroup(Box<GroupMetadata>),
+    /// Forget a group's progress in some partitions.
+    DeleteOffsets {
+        /// The group.
+        group: String,
+        /// The partitions.
+        partitions: Vec<PartitionId>,
+    },
+    /// Forget a group.
+    DeleteGroup(String),
     /// Delete the records of a partition before an offset.
     MoveLogStart {
         /// The partition.
@@ -73,6 +85,9 @@ impl Command {
             Self::Append { batch, .. } => APPEND_OVERHEAD_BYTES + batch.len(),
             Self::CreateTopic { name, .. } => FIXED + name.as_str().len(),
             Self::DeleteTopic(_) | Self::ReserveProducerIds | Self::MoveLogStart { .. } => FIXED,
+            Self::StoreGroup(group) => FIXED + group.encoded_bytes(),
+            Self::DeleteOffsets { group, partitions } => FIXED + group.len() + 8 * partitions.len(),
+            Self::DeleteGroup(group) => FIXED + group.len(),
             Self::CommitOffsets { group, offsets } => {
                 let words = |(_, offset): &(_, CommittedOffset)| offset.metadata.len();
                 FIXED + group.len() + offsets.iter().map(|o| 32 + words(o)).sum::<usize>()
@@ -120,6 +135,12 @@ pub enum Done {
         /// The id behind the last.
         end: i64,
     },
+    /// The members are durable.
+    GroupStored,
+    /// The progress is forgotten.
+    OffsetsDeleted,
+    /// The group is forgotten.
+    GroupDeleted,
     /// The records before it are gone.
     LogStartMoved,
 }
@@ -157,6 +178,8 @@ pub struct Snapshot {
     pub state: LogState,
     /// What groups committed.
     pub offsets: GroupOffsets,
+    /// Their members.
+    pub groups: Vec<Arc<GroupMetadata>>,
 }
 
 /// Why the log cannot go on.
@@ -279,16 +302,21 @@ impl LogWriter {
                 if offsets.is_empty() {
                     return Ok(Done::OffsetsCommitted);
                 }
-                let (known, groups) = self.view.group_known(&group);
-                if !known && groups >= GROUPS_MAX {
-                    return Err(Refusal::TooMany);
-                }
+                self.check_room_for_group(&group)?;
                 (Entry::CommitOffsets { group, offsets }, Done::OffsetsCommitted)
             }
             Command::ReserveProducerIds => {
                 let (first, end) = self.state.producer_id_block();
                 (Entry::ReserveProducerIds { next: end }, Done::ProducerIds { first, end })
             }
+            Command::StoreGroup(group) => {
+                self.check_room_for_group(&group.group)?;
+                (Entry::StoreGroup(Arc::from(group)), Done::GroupStored)
+            }
+            Command::DeleteOffsets { group, partitions } => {
+                (Entry::DeleteOffsets { group, partitions }, Done::OffsetsDeleted)
+            }
+            Command::DeleteGroup(group) => (Entry::DeleteGroup(group), Done::GroupDeleted),
             Command::MoveLogStart { partition, offset } => {
                 let end = self.state.next_offset(partition).ok_or(Refusal::UnknownPartition)?;
                 if offset > end {
@@ -300,6 +328,11 @@ impl LogWriter {
         self.state.apply(&entry, now_ms);
         round.push(|out| entry.encode(out));
         Ok(done)
+    }
+
+    fn check_room_for_group(&self, group: &str) -> Result<(), Refusal> {
+        let (known, groups) = self.view.groups.known(group);
+        if !known && groups >= GROUPS_MAX { Err(Refusal::TooMany) } else { Ok(()) }
     }
 
     fn append(
@@ -374,7 +407,8 @@ impl LogWriter {
             sequence: self.wal.last(),
             position: self.wal.position(),
             state: self.state.clone(),
-            offsets: self.view.all_committed(),
+            offsets: self.view.groups.all_committed(),
+            groups: self.view.groups.all_metadata(),
         }
     }
 }

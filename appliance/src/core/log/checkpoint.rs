@@ -5,11 +5,13 @@
 //! ```
 //! The CRC32C covers the body. A format is never read by a version that does not know it.
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::bytes_codec::{CodecError, Reader, len_u32, put_sized};
 use super::entry::{CommittedOffset, offsets, put_offsets};
+use super::group_metadata::GroupMetadata;
 use super::ids::{PartitionId, Salt, Sequence, TopicId};
 use super::index::Progress;
 use super::partition::Segment;
@@ -94,6 +96,8 @@ pub struct Checkpoint {
     pub files: Vec<PartitionFiles>,
     /// The groups' offsets, sorted by group.
     pub offsets: GroupOffsets,
+    /// The groups' members, sorted by group.
+    pub groups: Vec<Arc<GroupMetadata>>,
 }
 
 impl Checkpoint {
@@ -120,6 +124,10 @@ impl Checkpoint {
         for (group, offsets) in &self.offsets {
             put_sized(&mut body, group.as_bytes());
             put_offsets(&mut body, offsets);
+        }
+        body.put_u32(len_u32(self.groups.len()));
+        for group in &self.groups {
+            group.encode(&mut body);
         }
         let mut out = BytesMut::with_capacity(20 + body.len());
         out.put_slice(&MAGIC);
@@ -166,12 +174,16 @@ impl Checkpoint {
         for _ in 0..reader.u32()? {
             files.push(take_files(reader)?);
         }
+        let mut committed = Vec::new();
+        for _ in 0..reader.u32()? {
+            committed.push((reader.text("group")?, offsets(reader)?));
+        }
         let mut groups = Vec::new();
         for _ in 0..reader.u32()? {
-            groups.push((reader.text("group")?, offsets(reader)?));
+            groups.push(Arc::new(GroupMetadata::decode(reader)?));
         }
-        let offsets = groups;
-        Ok(Self { cluster_id, salt, sequence, position, wal_files, state, files, offsets })
+        let offsets = committed;
+        Ok(Self { cluster_id, salt, sequence, position, wal_files, state, files, offsets, groups })
     }
 }
 
@@ -244,6 +256,7 @@ mod tests {
             state,
             files: vec![PartitionFiles { partition, log_start: 0, segments: vec![segment] }],
             offsets: vec![("g".to_owned(), vec![(partition, committed)])],
+            groups: vec![Arc::new(GroupMetadata { group: "g".to_owned(), ..Default::default() })],
         }
     }
 

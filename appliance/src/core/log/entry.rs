@@ -1,10 +1,13 @@
 //! What a round is made of: the changes to the log, in order.
 //!
 //! Kind numbers are persisted: never change one, never use one again.
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use pagi_protocol::TopicName;
 
 use super::bytes_codec::{CodecError, Reader, len_u32, put_sized};
+use super::group_metadata::GroupMetadata;
 use super::ids::{PartitionId, TopicId};
 
 const APPEND: u8 = 1;
@@ -12,7 +15,10 @@ const CREATE_TOPIC: u8 = 2;
 const DELETE_TOPIC: u8 = 3;
 const COMMIT_OFFSETS: u8 = 4;
 const RESERVE_PRODUCER_IDS: u8 = 5;
+const STORE_GROUP: u8 = 6;
+const DELETE_OFFSETS: u8 = 7;
 const MOVE_LOG_START: u8 = 10;
+const DELETE_GROUP: u8 = 11;
 
 /// The bytes that an append adds to its batch: kind, topic, partition, length.
 pub const APPEND_OVERHEAD_BYTES: usize = 1 + 4 + 4 + 4;
@@ -43,6 +49,17 @@ pub enum Entry {
         /// The first that is not.
         next: i64,
     },
+    /// Keep the members of a group's generation.
+    StoreGroup(Arc<GroupMetadata>),
+    /// Forget a group's progress in some partitions.
+    DeleteOffsets {
+        /// The group.
+        group: String,
+        /// The partitions.
+        partitions: Vec<PartitionId>,
+    },
+    /// Forget a group.
+    DeleteGroup(String),
     /// Delete the records of a partition before an offset.
     MoveLogStart {
         /// The partition.
@@ -114,6 +131,23 @@ impl Entry {
                 out.put_u8(RESERVE_PRODUCER_IDS);
                 out.put_i64(*next);
             }
+            Self::StoreGroup(group) => {
+                out.put_u8(STORE_GROUP);
+                group.encode(out);
+            }
+            Self::DeleteOffsets { group, partitions } => {
+                out.put_u8(DELETE_OFFSETS);
+                put_sized(out, group.as_bytes());
+                out.put_u32(len_u32(partitions.len()));
+                for partition in partitions {
+                    out.put_u32(partition.topic.0);
+                    out.put_u32(partition.index);
+                }
+            }
+            Self::DeleteGroup(group) => {
+                out.put_u8(DELETE_GROUP);
+                put_sized(out, group.as_bytes());
+            }
             Self::MoveLogStart { partition, offset } => {
                 out.put_u8(MOVE_LOG_START);
                 out.put_u32(partition.topic.0);
@@ -140,6 +174,16 @@ impl Entry {
                 Self::CommitOffsets { group, offsets: offsets(reader)? }
             }
             RESERVE_PRODUCER_IDS => Self::ReserveProducerIds { next: reader.i64()? },
+            STORE_GROUP => Self::StoreGroup(Arc::new(GroupMetadata::decode(reader)?)),
+            DELETE_OFFSETS => {
+                let group = reader.text("group")?;
+                let mut partitions = Vec::new();
+                for _ in 0..reader.u32()? {
+                    partitions.push(partition_id(reader)?);
+                }
+                Self::DeleteOffsets { group, partitions }
+            }
+            DELETE_GROUP => Self::DeleteGroup(reader.text("group")?),
             MOVE_LOG_START => {
                 let partition = partition_id(reader)?;
                 Self::MoveLogStart { partition, offset: reader.i64()? }
@@ -217,6 +261,29 @@ pub fn offsets(reader: &mut Reader) -> Result<Vec<(PartitionId, CommittedOffset)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::log::group_metadata::MemberMetadata;
+
+    fn group_metadata() -> GroupMetadata {
+        let member = |instance_id: Option<&str>| MemberMetadata {
+            id: "m-1".to_owned(),
+            instance_id: instance_id.map(str::to_owned),
+            client_id: "c".to_owned(),
+            client_host: "/127.0.0.1".to_owned(),
+            session_timeout_ms: 10_000,
+            rebalance_timeout_ms: 60_000,
+            subscription: Bytes::from_static(b"topics"),
+            assignment: Bytes::from_static(b"partitions"),
+        };
+        GroupMetadata {
+            group: "g".to_owned(),
+            generation: 3,
+            protocol_type: "consumer".to_owned(),
+            protocol: "range".to_owned(),
+            leader: "m-1".to_owned(),
+            stored_ms: 1_700_000_000_000,
+            members: vec![member(None), member(Some("")), member(Some("i-1"))],
+        }
+    }
 
     fn one_of_each() -> Vec<Entry> {
         let partition = PartitionId { topic: TopicId(3), index: 1 };
@@ -237,6 +304,9 @@ mod tests {
             Entry::DeleteTopic(TopicId(3)),
             Entry::CommitOffsets { group: "g".to_owned(), offsets: vec![(partition, committed)] },
             Entry::ReserveProducerIds { next: 1000 },
+            Entry::StoreGroup(Arc::new(group_metadata())),
+            Entry::DeleteOffsets { group: "g".to_owned(), partitions: vec![partition] },
+            Entry::DeleteGroup("g".to_owned()),
             Entry::MoveLogStart { partition, offset: 42 },
         ]
     }

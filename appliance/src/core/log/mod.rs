@@ -3,6 +3,7 @@ pub mod batch_run;
 pub mod bytes_codec;
 pub mod checkpoint;
 pub mod entry;
+pub mod group_metadata;
 pub mod ids;
 pub mod index;
 pub mod partition;

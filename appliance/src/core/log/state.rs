@@ -198,7 +198,12 @@ impl LogState {
                     self.by_name.remove(&topic.made.name);
                 }
             }
-            Entry::CommitOffsets { .. } | Entry::MoveLogStart { .. } => {}
+            // These are the view's alone.
+            Entry::CommitOffsets { .. }
+            | Entry::StoreGroup(_)
+            | Entry::DeleteOffsets { .. }
+            | Entry::DeleteGroup(_)
+            | Entry::MoveLogStart { .. } => {}
             Entry::ReserveProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
             }
