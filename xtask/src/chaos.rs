@@ -5,6 +5,7 @@
 mod clerk;
 mod copy;
 mod cycles;
+mod drain;
 mod eio;
 mod fault;
 mod findings;
@@ -18,6 +19,7 @@ mod node;
 mod observer;
 mod power;
 mod producer;
+mod publisher;
 mod random;
 mod record;
 mod shared;
@@ -73,7 +75,7 @@ struct Kind {
     run: fn(&Site) -> Outcome<Ending>,
 }
 
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind {
         name: "kill9",
         about: "kill -9 under 32 idempotent producers that stay connected",
@@ -97,6 +99,12 @@ const KINDS: [Kind; 4] = [
         about: "a disk of 16 to 32 MiB that is full, and has room again (needs root)",
         cycles: 5,
         run: full::run,
+    },
+    Kind {
+        name: "drain",
+        about: "SIGTERM under Kafka and HTTP load: what was accepted is answered, and kept",
+        cycles: 20,
+        run: drain::run,
     },
 ];
 

@@ -8,6 +8,7 @@ mod ci;
 mod clients;
 mod dist;
 mod failure;
+mod http;
 mod integration;
 mod kafka;
 mod latency;

@@ -1,12 +1,13 @@
 //! HTTP load: connections that each send one request after the other, as fast as answers come; and
 //! an upstream service that answers at once.
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::load::{self, Load};
 use crate::failure::{Failure, Outcome, While};
+use crate::http::read_message;
 
 const BUFFER_BYTES: usize = 16 * 1024;
 /// What the upstream service answers: 200 bytes, as a status would be.
@@ -101,44 +102,9 @@ pub(super) fn upstream() -> Outcome<SocketAddr> {
     Ok(address)
 }
 
-/// Reads one message with a `content-length`, or without a body.
-fn read_message<'a>(stream: &mut TcpStream, buffer: &'a mut [u8]) -> Outcome<&'a [u8]> {
-    let mut filled = 0;
-    loop {
-        let read =
-            stream.read(buffer.get_mut(filled..).unwrap_or_default()).on("read an answer")?;
-        if read == 0 {
-            return Err(Failure::new("the connection was closed"));
-        }
-        filled += read;
-        let message = buffer.get(..filled).unwrap_or_default();
-        if message_length(message).is_some_and(|length| length <= filled) {
-            return Ok(buffer.get(..filled).unwrap_or_default());
-        }
-    }
-}
-
-/// The length of the message that begins here, once its head is complete.
-fn message_length(bytes: &[u8]) -> Option<usize> {
-    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let text = std::str::from_utf8(bytes.get(..head)?).ok()?;
-    let body = text.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-    });
-    Some(head + 4 + body.unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_message_is_measured_by_its_head() {
-        assert_eq!(message_length(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"), Some(40));
-        assert_eq!(message_length(b"GET / HTTP/1.1\r\n\r\n"), Some(18));
-        assert_eq!(message_length(b"GET / HTTP/1.1\r\n"), None);
-    }
 
     #[test]
     fn the_load_runs_against_the_upstream_service() {
@@ -154,6 +120,6 @@ mod tests {
     fn a_publish_request_has_the_size_that_was_asked_for() {
         let request = publish("127.0.0.1:1".parse().unwrap(), "t", 1024, 63);
         assert_eq!(request.payload_bytes, 1024);
-        assert_eq!(message_length(&request.bytes), Some(request.bytes.len()));
+        assert_eq!(crate::http::message_length(&request.bytes), Some(request.bytes.len()));
     }
 }

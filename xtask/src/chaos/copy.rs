@@ -1,4 +1,5 @@
 //! A copy of what a partition holds, record by record, as a consumer gets it.
+use bytes::Bytes;
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::messages::fetch::FetchPartitionResponse;
 use pagi_protocol::kafka::record::RecordReader;
@@ -64,20 +65,11 @@ impl Copy {
     }
 
     fn add(&mut self, answer: FetchPartitionResponse) -> Result<(), String> {
-        for batch in answer.records.0.into_iter().flat_map(batches) {
-            // The last one may be cut where the answer was full.
-            let Ok((header, batch)) = batch else { break };
-            header.validate(&batch).map_err(|error| format!("{}: {error}", header.base_offset))?;
-            for record in RecordReader::of_batch(&batch).map_err(|error| error.to_string())? {
-                let (offset, record) = record.map_err(|error| error.to_string())?;
-                if offset < self.end() {
-                    continue;
-                }
-                if offset > self.end() {
-                    return Err(format!("offset {offset} follows {}", self.end() - 1));
-                }
-                self.stamps.push(Stamp::of(&record.value.unwrap_or_default()));
+        for (offset, value) in records(answer, self.end())? {
+            if offset != self.end() {
+                return Err(format!("offset {offset} follows {}", self.end() - 1));
             }
+            self.stamps.push(Stamp::of(&value));
         }
         Ok(())
     }
@@ -112,4 +104,43 @@ impl Copy {
             }
         }
     }
+}
+
+/// The values of all records of a partition that nobody writes to.
+///
+/// # Errors
+/// As for [`Copy::read`].
+pub(super) fn values(broker: &mut Broker, (topic, partition): (&str, i32)) -> Outcome<Vec<Bytes>> {
+    let mut values = Vec::new();
+    let mut next = 0;
+    loop {
+        broker.send(&kafka::fetch(topic, partition, next, FETCH_BYTES_MAX, 0)?)?;
+        let answer = broker.receive_fetched()?;
+        kafka::check([answer.error_code], &format!("read {topic} {partition}"))?;
+        let end = answer.high_watermark;
+        for (offset, value) in records(answer, next).map_err(Failure::new)? {
+            values.push(value);
+            next = offset + 1;
+        }
+        if next >= end {
+            return Ok(values);
+        }
+    }
+}
+
+/// The records from `from` on; a batch may begin before.
+fn records(answer: FetchPartitionResponse, from: i64) -> Result<Vec<(i64, Bytes)>, String> {
+    let mut records = Vec::new();
+    for batch in answer.records.0.into_iter().flat_map(batches) {
+        // The last one may be cut where the answer was full.
+        let Ok((header, batch)) = batch else { break };
+        header.validate(&batch).map_err(|error| format!("{}: {error}", header.base_offset))?;
+        for record in RecordReader::of_batch(&batch).map_err(|error| error.to_string())? {
+            let (offset, record) = record.map_err(|error| error.to_string())?;
+            if offset >= from {
+                records.push((offset, record.value.unwrap_or_default()));
+            }
+        }
+    }
+    Ok(records)
 }

@@ -9,7 +9,7 @@ use super::findings::Sort;
 use super::lanes::Lanes;
 use super::ledger::Ledger;
 use super::load::{Load, MANY};
-use super::node::{Node, Setup, free_address};
+use super::node::{Node, Setup};
 use super::random::Random;
 use super::site::{Report, Site};
 use super::verify;
@@ -71,13 +71,8 @@ fn folder(
     random: &mut Random,
     report: &mut Report,
 ) -> Outcome {
-    let setup = Setup {
-        binary: site.binary.clone(),
-        data_dir: ground.data_dir().to_path_buf(),
-        address: free_address(random)?,
-        log: scratch.join("broker.log"),
-        under: Vec::new(),
-    };
+    let data_dir = ground.data_dir().to_path_buf();
+    let setup = Setup { data_dir, ..Setup::new(&site.binary, scratch, random)? };
     let ledger = Ledger::create(&scratch.join("ledger"))?;
     let lanes = Lanes::new("orders", 4, 4);
     let mut node = setup.start()?;

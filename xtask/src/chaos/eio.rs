@@ -11,7 +11,7 @@ use super::lanes::Lanes;
 use super::ledger::Ledger;
 use super::load::{Load, Shape};
 use super::loop_fs::is_installed;
-use super::node::{Node, Setup, free_address};
+use super::node::{Node, Setup};
 use super::site::{Ending, Report, Site};
 use super::verify;
 use crate::failure::{Failure, Outcome};
@@ -47,20 +47,13 @@ pub(super) fn run(site: &Site) -> Outcome<Ending> {
     let mut tally = Tally::default();
     for (faults, number) in faults.chunks(FAULTS_PER_FOLDER).zip(0..) {
         let scratch = site.scratch("eio")?;
-        let address = free_address(&mut random)?;
-        let setup = Setup {
-            binary: site.binary.clone(),
-            data_dir: scratch.path().join("data"),
-            address,
-            log: scratch.path().join("broker.log"),
-            under: Vec::new(),
-        };
+        let setup = Setup::new(&site.binary, scratch.path(), &mut random)?;
         let lanes = Lanes::new("orders", 2, 4);
         let ledger = Ledger::create(&scratch.path().join("ledger"))?;
         let mut node = setup.start()?;
         node.ready()?;
-        lanes.create(address)?;
-        let mut load = Load::new(address, FEW, lanes, ledger, &random.part(number));
+        lanes.create(setup.address)?;
+        let mut load = Load::new(setup.address, FEW, lanes, ledger, &random.part(number));
         let before = report.acknowledged;
         let outcome = load.during(|shared, observer| {
             for fault in faults {

@@ -20,7 +20,7 @@ use super::lanes::Lanes;
 use super::ledger::Ledger;
 use super::load::{Load, Shape};
 use super::loop_fs::{Format, LoopFs};
-use super::node::{Node, Setup, free_address};
+use super::node::{Node, Setup};
 use super::random::Random;
 use super::shared::Shared;
 use super::site::{Ending, Report, Site};
@@ -88,13 +88,8 @@ fn cycle(
     random: &mut Random,
     report: &mut Report,
 ) -> Outcome<(u64, Duration)> {
-    let setup = Setup {
-        binary: site.binary.clone(),
-        data_dir: fs.path().join("data"),
-        address: free_address(random)?,
-        log: scratch.join("broker.log"),
-        under: Vec::new(),
-    };
+    let data_dir = fs.path().join("data");
+    let setup = Setup { data_dir, ..Setup::new(&site.binary, scratch, random)? };
     let mut node = setup.start()?;
     node.ready()?;
     let lanes = Lanes::new("orders", 1, 2);

@@ -1,6 +1,6 @@
 //! The load: producers, an observer and a clerk that stay connected while the broker comes and goes.
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::clerk::Clerk;
@@ -50,6 +50,7 @@ impl Load {
             stop: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             rest: AtomicBool::new(false),
+            sessions: AtomicU32::new(0),
         };
         let producers = (0..shape.producers)
             .map(|number| Producer::new(number, random.part(number), shape.pause_ms_max))

@@ -2,7 +2,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -29,6 +29,8 @@ pub(super) struct Setup {
     pub(super) log: PathBuf,
     /// A program and arguments that run it.
     pub(super) under: Vec<String>,
+    /// With a gateway for HTTP clients at this address.
+    pub(super) http: Option<SocketAddr>,
 }
 
 /// A running process; it is killed when this value goes.
@@ -42,6 +44,18 @@ pub(super) struct Node {
 }
 
 impl Setup {
+    /// A broker with its data, its log and a port of its own in this folder.
+    pub(super) fn new(binary: &Path, folder: &Path, random: &mut Random) -> Outcome<Self> {
+        Ok(Self {
+            binary: binary.to_path_buf(),
+            data_dir: folder.join("data"),
+            address: free_address(random)?,
+            log: folder.join("broker.log"),
+            under: Vec::new(),
+            http: None,
+        })
+    }
+
     pub(super) fn start(&self) -> Outcome<Node> {
         let log = File::options().create(true).append(true).open(&self.log);
         let log = log.on(format!("open {}", self.log.display()))?;
@@ -54,7 +68,11 @@ impl Setup {
             }
             None => Command::new(&self.binary),
         };
-        command.args(["broker", "--admin-listen", "127.0.0.1:0", "--kafka-listen"]);
+        match self.http {
+            Some(http) => command.args(["gateway", "--http-listen", &http.to_string()]),
+            None => command.arg("broker"),
+        };
+        command.args(["--admin-listen", "127.0.0.1:0", "--kafka-listen"]);
         command.arg(self.address.to_string()).arg("--data-dir").arg(&self.data_dir);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let begin = Instant::now();

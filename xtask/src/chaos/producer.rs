@@ -6,6 +6,7 @@
 //!
 //! **References.** KIP-98, and KIP-185 for five requests under way.
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -73,26 +74,36 @@ impl Producer {
         if self.gave_up {
             return Ok(());
         }
+        shared.wait_rest();
         let mut broker = Broker::connect(shared.address)?;
+        shared.sessions.fetch_add(1, Ordering::SeqCst);
+        let ended = self.produce(&mut broker, shared);
+        shared.sessions.fetch_sub(1, Ordering::SeqCst);
+        ended
+    }
+
+    fn produce(&mut self, broker: &mut Broker, shared: &Shared) -> Outcome {
         let (id, epoch) = match self.id {
             Some(known) => known,
-            None => self.introduce(&mut broker, shared)?,
+            None => self.introduce(broker, shared)?,
         };
-        self.send_again(&mut broker, shared)?;
+        self.send_again(broker, shared)?;
         let depth = 1 + self.random.below(IN_FLIGHT_MAX);
         while !shared.stops() {
             while self.pending.len() < depth {
                 let request = self.request(id, epoch, shared)?;
                 let frame = request_frame(&request, shared)?;
                 self.pending.push_back(request);
-                broker.send(&frame)?;
+                if let Err(failure) = broker.send(&frame) {
+                    return self.read_rest(broker, shared).and(Err(failure));
+                }
             }
-            self.receive(&mut broker, shared)?;
+            self.receive(broker, shared)?;
             std::thread::sleep(self.random.millis(0..=self.pause_ms_max));
             shared.wait_rest();
         }
         while !self.pending.is_empty() {
-            self.receive(&mut broker, shared)?;
+            self.receive(broker, shared)?;
         }
         Ok(())
     }
@@ -114,6 +125,14 @@ impl Producer {
                 return Err(Failure::new("refused"));
             }
             self.pending.pop_front();
+        }
+        Ok(())
+    }
+
+    /// A broker that hung up may have answered before.
+    fn read_rest(&mut self, broker: &mut Broker, shared: &Shared) -> Outcome {
+        for index in 0..self.pending.len() {
+            self.take_answer(broker, index, shared)?;
         }
         Ok(())
     }

@@ -1,0 +1,52 @@
+//! HTTP clients that publish one event after the other until the gateway goes away.
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::failure::{Outcome, While};
+use crate::http::read_message;
+
+const BUFFER_BYTES: usize = 16 << 10;
+/// Longer than any answer takes unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What became of one client's events.
+#[derive(Debug, Default)]
+pub(super) struct Published {
+    /// Answered as accepted.
+    pub(super) accepted: Vec<String>,
+    /// Answered otherwise.
+    pub(super) refused: Vec<String>,
+    /// Sent, without an answer.
+    pub(super) unanswered: Option<String>,
+}
+
+/// Publishes to `topic` over one connection until it ends. No payload is sent twice: they begin
+/// with `name`.
+pub(super) fn until_closed(address: SocketAddr, topic: &str, name: &str) -> Outcome<Published> {
+    let mut stream = TcpStream::connect(address).on(format!("connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut published = Published::default();
+    for number in 0_u64.. {
+        let payload = format!("{{\"event\":\"{name}-{number}\"}}");
+        let request = format!(
+            "POST /pagi/v1/event/publish?topic={topic} HTTP/1.1\r\nhost: {address}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n{payload}",
+            payload.len()
+        );
+        if stream.write_all(request.as_bytes()).is_err() {
+            break;
+        }
+        match read_message(&mut stream, &mut buffer) {
+            Ok(answer) if answer.starts_with(b"HTTP/1.1 2") => published.accepted.push(payload),
+            Ok(_) => published.refused.push(payload),
+            Err(_) => {
+                published.unanswered = Some(payload);
+                break;
+            }
+        }
+    }
+    Ok(published)
+}
