@@ -13,6 +13,7 @@ mod python;
 mod report;
 mod results;
 mod runs;
+mod rust;
 mod table;
 mod toolkit;
 

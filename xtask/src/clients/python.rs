@@ -13,6 +13,9 @@ pub(super) const PYTHON: Toolkit = Toolkit {
     command,
 };
 
+/// The same, for a program that drives kcat.
+pub(super) const PYTHON_AND_KCAT: Toolkit = Toolkit { commands: &["python3", "kcat"], ..PYTHON };
+
 fn build(places: &Places) -> Outcome {
     let environment = places.built.join("venv");
     project::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
