@@ -17,6 +17,7 @@ mod consume;
 mod data_folder;
 mod deleted_records;
 mod golden;
+mod golden_folder;
 mod hostile;
 mod log_commands;
 mod main_job;
