@@ -9,8 +9,11 @@ pub(super) const JAVA: Toolkit =
     Toolkit { folder: "java", commands: &["java", "mvn"], pinned: &[], build, command };
 
 /// What is built of the one source: a folder's name, and the properties that make it so.
-const BUILDS: [(&str, &[&str]); 2] =
-    [("3.9", &["-Dkafka.version=3.9.1"]), ("4.3", &["-Dkafka.version=4.3.0"])];
+const BUILDS: [(&str, &[&str]); 3] = [
+    ("3.9", &["-Dkafka.version=3.9.1"]),
+    ("4.3", &["-Dkafka.version=4.3.0"]),
+    ("tools", &["-Dkafka.version=4.3.0", "-Ptools"]),
+];
 
 /// A quick start is worth more here than a quick run.
 const MACHINE: [&str; 3] = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"];

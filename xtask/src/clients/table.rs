@@ -25,6 +25,7 @@ pub(super) const CLIENTS: &[Client] = &[
     Client { name: "rskafka", toolkit: &RUST, program: "pagi-client-rskafka" },
     Client { name: "java-3.9", toolkit: &JAVA, program: "3.9" },
     Client { name: "java-4.3", toolkit: &JAVA, program: "4.3" },
+    Client { name: "kafka-tools", toolkit: &JAVA, program: "tools:tools.Main" },
     Client { name: "franz-go", toolkit: &GO, program: "franz-go" },
     Client { name: "kafka-go", toolkit: &GO, program: "kafka-go" },
     Client { name: "sarama", toolkit: &GO, program: "sarama" },

@@ -17,11 +17,11 @@ import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.protocol.Errors;
 
 /** A case while it runs: its names, what it saw, and its ways to fail. */
-final class Case implements AutoCloseable {
+public final class Case implements AutoCloseable {
     static final int SECONDS = Integer.getInteger("pagi.seconds", 60);
     static final String CLIENT_ID = "pagi-matrix";
 
-    final String bootstrap;
+    public final String bootstrap;
     final Map<String, String> seen = Collections.synchronizedMap(new TreeMap<>());
     private final String prefix;
     private final String name;
@@ -53,11 +53,11 @@ final class Case implements AutoCloseable {
         this.name = name;
     }
 
-    String topic(String suffix) {
+    public String topic(String suffix) {
         return prefix + name + suffix;
     }
 
-    String group() {
+    public String group() {
         return prefix + name + "-group";
     }
 
@@ -82,24 +82,24 @@ final class Case implements AutoCloseable {
         return admin;
     }
 
-    void saw(String what, Object value) {
+    public void saw(String what, Object value) {
         seen.put(what, String.valueOf(value));
     }
 
-    void equal(String what, Object got, Object wanted) {
+    public void equal(String what, Object got, Object wanted) {
         if (!Objects.equals(got, wanted)) {
             throw new Failed(what + ": got " + got + ", wanted " + wanted);
         }
     }
 
-    void holds(String what, boolean holds) {
+    public void holds(String what, boolean holds) {
         if (!holds) {
             throw new Failed("does not hold: " + what);
         }
     }
 
     /** Asks again and again, until the answer is true or the case's time is over. */
-    void until(String what, Callable<Boolean> reached) throws Exception {
+    public void until(String what, Callable<Boolean> reached) throws Exception {
         while (!reached.call()) {
             if (System.nanoTime() > deadline) {
                 throw new Failed("waited in vain: " + what);

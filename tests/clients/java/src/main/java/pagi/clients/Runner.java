@@ -1,5 +1,6 @@
 package pagi.clients;
 
+import java.io.PrintStream;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,29 +15,31 @@ import java.util.concurrent.TimeoutException;
  * Runs cases, each beside its clock, and reports them: the client's name, then one line of JSON for
  * each case on the standard output.
  */
-final class Runner {
+public final class Runner {
     private final Map<String, Body> bodies = new LinkedHashMap<>();
     private final String client;
     private final String bootstrap;
     private final String prefix;
+    /** Kept, for cases may redirect the standard output for a while. */
+    private final PrintStream out = System.out;
 
     /** What a case does; it returns when it passed. */
-    interface Body {
+    public interface Body {
         void run(Case run) throws Exception;
     }
 
-    Runner(String client, String bootstrap, String prefix) {
+    public Runner(String client, String bootstrap, String prefix) {
         this.client = client;
         this.bootstrap = bootstrap;
         this.prefix = prefix;
     }
 
-    void add(String name, Body body) {
+    public void add(String name, Body body) {
         bodies.put(name, body);
     }
 
-    void run(List<String> names) {
-        System.out.println("{\"client\":" + quoted(client) + "}");
+    public void run(List<String> names) {
+        out.println("{\"client\":" + quoted(client) + "}");
         ExecutorService threads = Executors.newCachedThreadPool(task -> {
             Thread thread = new Thread(task, "case");
             thread.setDaemon(true);
@@ -47,7 +50,7 @@ final class Runner {
             long begin = System.nanoTime();
             String[] outcome = one(threads, run, bodies.get(name));
             System.err.println(name + ": " + outcome[0] + " in " + (System.nanoTime() - begin) / 1_000_000 + " ms");
-            System.out.println(line(run, name, outcome));
+            out.println(line(run, name, outcome));
             threads.execute(run::close);
         }
     }
