@@ -3,6 +3,7 @@
 //! Each kind prints one line of figures. A run repeats the choices of its seed; when exactly a
 //! crash hits, the machine decides.
 mod clerk;
+mod consumer;
 mod copy;
 mod cycles;
 mod drain;
@@ -17,6 +18,7 @@ mod load;
 mod loop_fs;
 mod node;
 mod observer;
+mod offsets;
 mod power;
 mod producer;
 mod publisher;
@@ -75,7 +77,7 @@ struct Kind {
     run: fn(&Site) -> Outcome<Ending>,
 }
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     Kind {
         name: "kill9",
         about: "kill -9 under 32 idempotent producers that stay connected",
@@ -99,6 +101,12 @@ const KINDS: [Kind; 5] = [
         about: "a disk of 16 to 32 MiB that is full, and has room again (needs root)",
         cycles: 5,
         run: full::run,
+    },
+    Kind {
+        name: "consumer",
+        about: "kill -9 of `pagi-appliance router start-consumer` at each of its steps",
+        cycles: 60,
+        run: consumer::run,
     },
     Kind {
         name: "drain",

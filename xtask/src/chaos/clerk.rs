@@ -10,14 +10,12 @@ use pagi_protocol::kafka::messages::metadata::{
 use pagi_protocol::kafka::messages::offset_commit::{
     OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
 };
-use pagi_protocol::kafka::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchResponse, OffsetFetchTopic,
-};
 
 use super::findings::Sort;
+use super::offsets;
 use super::producer::producer_id;
 use super::shared::Shared;
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::kafka::{Broker, TIMEOUT_MS, check};
 
 const GROUP: &str = "chaos-clerk";
@@ -25,7 +23,6 @@ const PAUSE: Duration = Duration::from_millis(3);
 /// Topics that stay; beyond it the oldest is deleted.
 const TOPICS_MAX: usize = 8;
 const OFFSET_COMMIT_VERSION: i16 = 2;
-const OFFSET_FETCH_VERSION: i16 = 2;
 const METADATA_VERSION: i16 = 4;
 const DELETE_TOPICS_VERSION: i16 = 1;
 
@@ -120,7 +117,9 @@ impl Clerk {
     fn look(&self, broker: &mut Broker, shared: &Shared) -> Outcome {
         if self.committed > 0 {
             let (committed, sent) = (self.committed, self.sent);
-            let now = committed_offset(broker, shared)?;
+            let (topic, partition) = shared.lanes.place(0);
+            let now = offsets::committed(broker, GROUP, topic, &[partition])?;
+            let now = now.first().copied().unwrap_or(-1);
             if !(committed..=sent).contains(&now) {
                 shared.findings.add(Sort::Lost, || {
                     format!("offset {committed} was committed, {sent} was sent, {now} is there")
@@ -164,19 +163,4 @@ pub(super) fn delete_topic(broker: &mut Broker, name: &str) -> Outcome {
     };
     let answer: DeleteTopicsResponse = broker.call(&request, DELETE_TOPICS_VERSION)?;
     check(answer.responses.iter().map(|topic| topic.error_code), "delete a topic")
-}
-
-fn committed_offset(broker: &mut Broker, shared: &Shared) -> Outcome<i64> {
-    let (topic, partition) = shared.lanes.place(0);
-    let topic = OffsetFetchTopic { name: topic.to_owned(), partition_indexes: vec![partition] };
-    let request = OffsetFetchRequest {
-        group_id: GROUP.to_owned(),
-        topics: Some(vec![topic]),
-        ..OffsetFetchRequest::default()
-    };
-    let answer: OffsetFetchResponse = broker.call(&request, OFFSET_FETCH_VERSION)?;
-    let mut partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
-    let partition = partitions.next().ok_or_else(|| Failure::new("no offset was given"))?;
-    check([answer.error_code, partition.error_code], "read a committed offset")?;
-    Ok(partition.committed_offset)
 }
