@@ -12,8 +12,9 @@ use crate::project;
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Copy {
-    original: PathBuf,
     folder: PathBuf,
+    /// The original's files as they were when they were copied: it may change meanwhile.
+    files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Copy {
@@ -23,10 +24,11 @@ impl Copy {
         let mut git = Command::new("git");
         git.args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(original);
         let listed = project::output(&mut git)?;
-        let copy = Self { original: original.to_path_buf(), folder };
+        let mut copy = Self { folder, files: BTreeMap::new() };
         for path in listed.lines().filter(|path| original.join(path).is_file()) {
             let bytes = std::fs::read(original.join(path)).on(format_args!("read {path}"))?;
             copy.write(path, &bytes)?;
+            copy.files.insert(path.to_owned(), bytes);
         }
         Ok(copy)
     }
@@ -59,7 +61,8 @@ impl Copy {
 
     /// A file as the original has it.
     fn text(&self, path: &str) -> Outcome<String> {
-        std::fs::read_to_string(self.original.join(path)).on(format_args!("read {path}"))
+        let bytes = self.files.get(path).cloned().unwrap_or_default();
+        String::from_utf8(bytes).on(format_args!("read {path}"))
     }
 
     fn write(&self, path: &str, bytes: &[u8]) -> Outcome {
