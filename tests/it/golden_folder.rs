@@ -15,6 +15,7 @@ use pagi_appliance::broker::store::sizes::Sizes;
 use pagi_appliance::broker::store::writer::{Command, Done, LogWriter, Submission};
 use pagi_appliance::core::log::checkpoint::FORMAT;
 use pagi_appliance::core::log::entry::CommittedOffset;
+use pagi_appliance::core::log::group_metadata::{GroupMetadata, MemberMetadata};
 use pagi_appliance::core::log::ids::{PartitionId, Salt, TopicId};
 use pagi_appliance::core::log::state::Placed;
 use pagi_protocol::TopicName;
@@ -101,6 +102,29 @@ fn commit(offset: i64) -> Command {
     Command::CommitOffsets { group: "billing".to_owned(), offsets: vec![(ORDERS, committed)] }
 }
 
+/// The members of a group; that of the second half is told by its generation.
+fn group(name: &str, generation: i32) -> GroupMetadata {
+    let member = MemberMetadata {
+        id: "member-1".to_owned(),
+        instance_id: Some("till-1".to_owned()),
+        client_id: "till".to_owned(),
+        client_host: "/127.0.0.1".to_owned(),
+        session_timeout_ms: 45_000,
+        rebalance_timeout_ms: 300_000,
+        subscription: Bytes::from_static(b"orders"),
+        assignment: Bytes::from_static(b"partition 1"),
+    };
+    GroupMetadata {
+        group: name.to_owned(),
+        generation,
+        protocol_type: "consumer".to_owned(),
+        protocol: "range".to_owned(),
+        leader: "member-1".to_owned(),
+        stored_ms: TIME_MS,
+        members: vec![member],
+    }
+}
+
 fn create(name: &str, partitions: u32) -> Command {
     Command::CreateTopic { name: name_of(name), partitions, uuid: [7; 16] }
 }
@@ -141,6 +165,9 @@ fn write_a_golden_folder() {
             ask(&mut writer, append(ORDERS, sent(1, 5 * half + number)));
             ask(&mut writer, append(AUDIT, batch(Producer::NONE, 0)));
         }
+        ask(&mut writer, Command::StoreGroup(Box::new(group("billing", half))));
+        ask(&mut writer, Command::StoreGroup(Box::new(group("gone", half))));
+        ask(&mut writer, Command::DeleteGroup("gone".to_owned()));
         ask(&mut writer, commit(6 + i64::from(half)));
         ask(&mut writer, Command::MoveLogStart { partition: AUDIT, offset: 4 + i64::from(half) });
         if half == 0 {
@@ -201,8 +228,10 @@ fn folders_of_earlier_versions_are_sound_and_hold_their_records() {
 fn folders_of_earlier_versions_keep_offsets_producers_and_ids() {
     for (_copied, data, _) in kept() {
         let Opened { mut writer, view, .. } = opened(&data, 9);
-        let committed = view.committed("billing", ORDERS).unwrap();
+        let committed = view.groups.committed("billing", ORDERS).unwrap();
         assert_eq!((committed.offset, committed.metadata.as_str()), (7, "where we are"));
+        assert_eq!(*view.groups.metadata("billing").unwrap(), group("billing", 1));
+        assert_eq!(view.groups.metadata("gone"), None);
         let audit = view.topic("audit").unwrap();
         assert_eq!(audit.partitions[0].log.lock().log_start(), 5);
         assert!(view.topic("gone").is_none());
