@@ -5,7 +5,9 @@
 mod clerk;
 mod consumer;
 mod copy;
+mod corrupt;
 mod cycles;
+mod damage;
 mod drain;
 mod eio;
 mod fault;
@@ -77,7 +79,7 @@ struct Kind {
     run: fn(&Site) -> Outcome<Ending>,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind {
         name: "kill9",
         about: "kill -9 under 32 idempotent producers that stay connected",
@@ -101,6 +103,12 @@ const KINDS: [Kind; 6] = [
         about: "a disk of 16 to 32 MiB that is full, and has room again (needs root)",
         cycles: 5,
         run: full::run,
+    },
+    Kind {
+        name: "corrupt",
+        about: "bit flips, blanked blocks, cut and missing files in a stopped data folder",
+        cycles: 300,
+        run: corrupt::run,
     },
     Kind {
         name: "consumer",

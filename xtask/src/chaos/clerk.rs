@@ -11,7 +11,7 @@ use pagi_protocol::kafka::messages::offset_commit::{
     OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
 };
 
-use super::findings::Sort;
+use super::findings::{Findings, Sort};
 use super::offsets;
 use super::producer::producer_id;
 use super::shared::Shared;
@@ -51,7 +51,7 @@ impl Clerk {
     pub(super) fn session(&mut self, shared: &Shared) -> Outcome {
         let mut broker = Broker::connect(shared.address)?;
         if self.begun {
-            self.look(&mut broker, shared)?;
+            self.look(&mut broker, shared, &shared.findings)?;
         }
         self.begun = true;
         while !shared.stops() {
@@ -69,7 +69,7 @@ impl Clerk {
             }
             std::thread::sleep(PAUSE);
         }
-        self.look(&mut broker, shared)?;
+        self.look(&mut broker, shared, &shared.findings)?;
         Ok(())
     }
 
@@ -114,14 +114,19 @@ impl Clerk {
     }
 
     /// Holds what the broker says against what it acknowledged.
-    fn look(&self, broker: &mut Broker, shared: &Shared) -> Outcome {
+    pub(super) fn look(
+        &self,
+        broker: &mut Broker,
+        shared: &Shared,
+        findings: &Findings,
+    ) -> Outcome {
         if self.committed > 0 {
             let (committed, sent) = (self.committed, self.sent);
             let (topic, partition) = shared.lanes.place(0);
             let now = offsets::committed(broker, GROUP, topic, &[partition])?;
             let now = now.first().copied().unwrap_or(-1);
             if !(committed..=sent).contains(&now) {
-                shared.findings.add(Sort::Lost, || {
+                findings.add(Sort::Lost, || {
                     format!("offset {committed} was committed, {sent} was sent, {now} is there")
                 });
             }
@@ -141,11 +146,11 @@ impl Clerk {
             let name = topic.name.unwrap_or_default();
             let there = topic.error_code == 0 && topic.partitions.len() == 2;
             match (self.topics.get(&name), there) {
-                (Some(Topic::Made), false) => shared.findings.add(Sort::Lost, || {
+                (Some(Topic::Made), false) => findings.add(Sort::Lost, || {
                     format!("topic {name} was made, and is gone (error {})", topic.error_code)
                 }),
                 (Some(Topic::Deleted), true) => {
-                    shared.findings.add(Sort::Wrong, || format!("topic {name} is back"));
+                    findings.add(Sort::Wrong, || format!("topic {name} is back"));
                 }
                 _ => {}
             }

@@ -20,6 +20,10 @@ pub(super) struct Copy {
     pub(super) stamps: Vec<Option<Stamp>>,
 }
 
+/// The error code of a fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Refused(pub(super) i16);
+
 /// What a fetch gave beside records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fetched {
@@ -74,24 +78,21 @@ impl Copy {
         Ok(())
     }
 
-    /// The whole partition from `start` to its end.
+    /// The whole partition from `start` to its end, or to where the broker refuses.
     ///
     /// # Errors
-    /// As for [`Copy::extend`], and when the broker refuses.
-    pub(super) fn read(broker: &mut Broker, place: (&str, i32), start: i64) -> Outcome<Self> {
+    /// As for [`Copy::extend`], and when nothing comes before the end.
+    pub(super) fn read(
+        broker: &mut Broker,
+        place: (&str, i32),
+        start: i64,
+    ) -> Outcome<(Self, Option<Refused>)> {
         let mut copy = Self { start, stamps: Vec::new() };
         loop {
             match copy.extend(broker, place, 0)? {
-                Fetched::Refused(code) => {
-                    let (topic, partition) = place;
-                    let code = kafka::name(code);
-                    let end = copy.end();
-                    return Err(Failure::new(format!(
-                        "{topic} {partition}: a fetch at {end} was answered {code}"
-                    )));
-                }
+                Fetched::Refused(code) => return Ok((copy, Some(Refused(code)))),
                 Fetched::Records { high_watermark, .. } if copy.end() >= high_watermark => {
-                    return Ok(copy);
+                    return Ok((copy, None));
                 }
                 Fetched::Records { new: 0, high_watermark } => {
                     let (topic, partition) = place;

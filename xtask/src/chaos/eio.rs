@@ -9,14 +9,13 @@ use super::fault::Fault;
 use super::findings::{Findings, Sort};
 use super::lanes::Lanes;
 use super::ledger::Ledger;
-use super::load::{Load, Shape};
+use super::load::{FEW, Load};
 use super::loop_fs::is_installed;
 use super::node::{Node, Setup};
 use super::site::{Ending, Report, Site};
 use super::verify;
 use crate::failure::{Failure, Outcome};
 
-const FEW: Shape = Shape { producers: 6, pause_ms_max: 8 };
 /// So many faults meet one data folder, before the next one begins empty.
 const FAULTS_PER_FOLDER: usize = 12;
 /// How long the process is under load with the fault.

@@ -12,6 +12,7 @@ use super::producer::Producer;
 use super::random::Random;
 use super::shared::Shared;
 use crate::failure::Outcome;
+use crate::kafka::Broker;
 
 /// How much load.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +24,9 @@ pub(super) struct Shape {
 
 /// R1's load: as many producers as the promise names.
 pub(super) const MANY: Shape = Shape { producers: 32, pause_ms_max: 20 };
+
+/// Where one case after the other begins anew.
+pub(super) const FEW: Shape = Shape { producers: 6, pause_ms_max: 8 };
 
 /// Everything that a load leaves behind.
 #[derive(Debug)]
@@ -57,6 +61,14 @@ impl Load {
             .collect();
         let observer = Observer::new(shared.lanes.count());
         Self { observer, clerk: Clerk::default(), producers, shared }
+    }
+
+    /// Whether topics and committed offsets still are as acknowledged.
+    ///
+    /// # Errors
+    /// The connection broke. What is wrong goes to the findings.
+    pub(super) fn look(&self, findings: &Findings) -> Outcome {
+        self.clerk.look(&mut Broker::connect(self.shared.address)?, &self.shared, findings)
     }
 
     /// Runs `work` while the load goes on; afterwards every producer has its answers.

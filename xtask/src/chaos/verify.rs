@@ -10,11 +10,35 @@ use super::shared::Shared;
 use crate::failure::Outcome;
 use crate::kafka::Broker;
 
+/// What there was to read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Read {
+    pub(super) records: u64,
+    /// Lanes whose end was not reached, for the broker refused.
+    pub(super) refused: u32,
+}
+
 /// Reads every lane, and gives how many records there are.
 ///
 /// # Errors
 /// The connection broke. What is wrong with the records goes to the findings.
 pub(super) fn everything(shared: &Shared, observer: &Observer) -> Outcome<u64> {
+    let read = what_is_served(shared, observer, &shared.findings)?;
+    if read.refused > 0 {
+        shared.findings.add(Sort::Damaged, || format!("{} partitions are refused", read.refused));
+    }
+    Ok(read.records)
+}
+
+/// The same where a broker may refuse what it finds damaged: what it does give must be right.
+///
+/// # Errors
+/// As for [`everything`].
+pub(super) fn what_is_served(
+    shared: &Shared,
+    observer: &Observer,
+    findings: &Findings,
+) -> Outcome<Read> {
     // Before it is read: producers may go on meanwhile.
     let acknowledged = shared.ledger.read()?;
     let mut by_lane: HashMap<u32, Vec<Acknowledged>> = HashMap::new();
@@ -22,32 +46,36 @@ pub(super) fn everything(shared: &Shared, observer: &Observer) -> Outcome<u64> {
         by_lane.entry(one.lane).or_default().push(one);
     }
     let mut broker = Broker::connect(shared.address)?;
-    let mut records = 0;
+    let mut read = Read::default();
     for lane in 0..shared.lanes.count() {
         let seen = observer.seen(lane);
         let place = shared.lanes.place(lane);
         let acknowledged = by_lane.remove(&lane).unwrap_or_default();
-        let copy = match Copy::read(&mut broker, place, 0) {
+        let (copy, refused) = match Copy::read(&mut broker, place, 0) {
             Ok(copy) => copy,
             Err(failure) => {
-                shared.findings.add(Sort::Damaged, || failure.to_string());
+                findings.add(Sort::Damaged, || failure.to_string());
                 broker = Broker::connect(shared.address)?;
                 continue;
             }
         };
-        records += copy.stamps.len() as u64;
-        let check = Check { place, lane, copy: &copy, findings: &shared.findings };
+        read.records += copy.stamps.len() as u64;
+        read.refused += u32::from(refused.is_some());
+        let until = refused.map_or(i64::MAX, |_| copy.end());
+        let check = Check { place, lane, copy: &copy, until, findings };
         check.order();
         check.acknowledged(&acknowledged);
         check.seen(&seen);
     }
-    Ok(records)
+    Ok(read)
 }
 
 struct Check<'a> {
     place: (&'a str, i32),
     lane: u32,
     copy: &'a Copy,
+    /// Beyond it nothing was given.
+    until: i64,
     findings: &'a Findings,
 }
 
@@ -80,7 +108,7 @@ impl Check<'_> {
                 let sequence = first_sequence.saturating_add(n);
                 let offset = base_offset.saturating_add(n.into());
                 let stamp = Stamp { producer, lane, sequence };
-                if self.copy.at(offset) != Some(stamp) {
+                if offset < self.until && self.copy.at(offset) != Some(stamp) {
                     self.add(Sort::Lost, offset, || {
                         format!(
                             "producer {producer}'s {sequence} was acknowledged; the end is {}, \
@@ -96,7 +124,7 @@ impl Check<'_> {
 
     fn seen(&self, seen: &Copy) {
         for (offset, stamp) in (seen.start..).zip(&seen.stamps) {
-            if self.copy.at(offset) != *stamp {
+            if offset < self.until && self.copy.at(offset) != *stamp {
                 self.add(Sort::Lost, offset, || {
                     format!("a consumer saw {stamp:?}; the end is {}", self.copy.end())
                 });
@@ -121,7 +149,7 @@ mod tests {
 
     fn found(copy: &Copy, check: impl FnOnce(&Check<'_>)) -> Vec<(Sort, u64)> {
         let findings = Findings::default();
-        check(&Check { place: ("t", 0), lane: 0, copy, findings: &findings });
+        check(&Check { place: ("t", 0), lane: 0, copy, until: i64::MAX, findings: &findings });
         let sorts = [Sort::Lost, Sort::Twice, Sort::OutOfOrder, Sort::Damaged, Sort::Wrong];
         let counts = sorts.map(|sort| (sort, findings.count(sort)));
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
