@@ -1,6 +1,7 @@
 //! What clients do: a random mix of everything the log takes, some of it wrong on purpose.
 use bytes::Bytes;
 use pagi_appliance::core::log::entry::CommittedOffset;
+use pagi_appliance::core::log::group_metadata::{GroupMetadata, MemberMetadata};
 use pagi_appliance::core::log::ids::PartitionId;
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::batch_builder::Producer;
@@ -28,7 +29,8 @@ fn intent(model: &Model, rng: &mut Rng) -> Intent {
     let Some(partition) = rng.pick(&partitions).copied() else { return create(rng) };
     match rng.below(100) {
         0..80 => append(model, partition, rng),
-        80..88 => commit(model, partition, rng),
+        80..86 => commit(model, partition, rng),
+        86..88 => change_group(partition, rng),
         88..92 => create(rng),
         92..95 => Intent::Delete { name: name(rng) },
         95..98 => move_log_start(model, partition, rng),
@@ -57,7 +59,7 @@ fn move_log_start(model: &Model, partition: PartitionId, rng: &mut Rng) -> Inten
 }
 
 fn commit(model: &Model, partition: PartitionId, rng: &mut Rng) -> Intent {
-    let group = format!("group-{}", rng.below(2));
+    let group = group_name(rng);
     let committed = CommittedOffset {
         offset: end(model.partition(partition).unwrap()),
         leader_epoch: -1,
@@ -70,6 +72,43 @@ fn commit(model: &Model, partition: PartitionId, rng: &mut Rng) -> Intent {
         offsets.push((unknown, committed));
     }
     Intent::Commit { group, offsets }
+}
+
+fn group_name(rng: &mut Rng) -> String {
+    format!("group-{}", rng.below(2))
+}
+
+/// A group gets members, or is forgotten, or some of its progress is.
+fn change_group(partition: PartitionId, rng: &mut Rng) -> Intent {
+    let group = group_name(rng);
+    match rng.below(100) {
+        0..10 => Intent::DeleteGroup(group),
+        10..30 => Intent::DeleteOffsets { group, partitions: vec![partition] },
+        _ => Intent::StoreGroup(Box::new(members(group, rng))),
+    }
+}
+
+fn members(group: String, rng: &mut Rng) -> GroupMetadata {
+    let member = |n| MemberMetadata {
+        id: format!("member-{n}"),
+        instance_id: rng.percent(30).then(|| format!("instance-{n}")),
+        client_id: "client".to_owned(),
+        client_host: "/127.0.0.1".to_owned(),
+        session_timeout_ms: 45_000,
+        rebalance_timeout_ms: 60_000,
+        subscription: rng.bytes(10).into(),
+        assignment: rng.bytes(20).into(),
+    };
+    let members: Vec<_> = (0..3).map(member).collect();
+    GroupMetadata {
+        group,
+        generation: i32::try_from(rng.below(1000)).unwrap(),
+        protocol_type: "consumer".to_owned(),
+        protocol: "range".to_owned(),
+        leader: "member-0".to_owned(),
+        stored_ms: 1_000,
+        members,
+    }
 }
 
 fn append(model: &Model, partition: PartitionId, rng: &mut Rng) -> Intent {

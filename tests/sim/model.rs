@@ -5,6 +5,7 @@ use bytes::Bytes;
 use pagi_appliance::broker::store::Outcome;
 use pagi_appliance::broker::store::writer::{Command, Done};
 use pagi_appliance::core::log::entry::{CommittedOffset, NewTopic};
+use pagi_appliance::core::log::group_metadata::GroupMetadata;
 use pagi_appliance::core::log::ids::{PartitionId, TopicId};
 use pagi_appliance::core::log::state::{Placed, Refusal};
 use pagi_protocol::TopicName;
@@ -24,6 +25,9 @@ pub(crate) enum Intent {
     Commit { group: String, offsets: Vec<(PartitionId, CommittedOffset)> },
     Reserve,
     MoveLogStart { partition: PartitionId, offset: i64 },
+    StoreGroup(Box<GroupMetadata>),
+    DeleteOffsets { group: String, partitions: Vec<PartitionId> },
+    DeleteGroup(String),
 }
 
 impl Intent {
@@ -42,6 +46,11 @@ impl Intent {
             Self::Commit { group, offsets } => Command::CommitOffsets { group, offsets },
             Self::Reserve => Command::ReserveProducerIds,
             Self::MoveLogStart { partition, offset } => Command::MoveLogStart { partition, offset },
+            Self::StoreGroup(group) => Command::StoreGroup(group),
+            Self::DeleteOffsets { group, partitions } => {
+                Command::DeleteOffsets { group, partitions }
+            }
+            Self::DeleteGroup(group) => Command::DeleteGroup(group),
         }
     }
 }
@@ -75,6 +84,8 @@ pub(crate) type Groups = BTreeMap<String, BTreeMap<PartitionId, CommittedOffset>
 pub(crate) struct Model {
     pub(crate) topics: BTreeMap<TopicId, Topic>,
     pub(crate) groups: Groups,
+    /// The groups' members.
+    pub(crate) members: BTreeMap<String, GroupMetadata>,
     newest_topic: u32,
     producer_ids_end: i64,
 }
@@ -113,6 +124,21 @@ impl Model {
                     }
                 }
                 Ok(Done::OffsetsCommitted)
+            }
+            Intent::StoreGroup(group) => {
+                self.members.insert(group.group.clone(), (**group).clone());
+                Ok(Done::GroupStored)
+            }
+            Intent::DeleteOffsets { group, partitions } => {
+                if let Some(offsets) = self.groups.get_mut(group) {
+                    offsets.retain(|partition, _| !partitions.contains(partition));
+                }
+                Ok(Done::OffsetsDeleted)
+            }
+            Intent::DeleteGroup(group) => {
+                self.groups.remove(group);
+                self.members.remove(group);
+                Ok(Done::GroupDeleted)
             }
             Intent::Reserve => {
                 let mut first = self.producer_ids_end.max(1);

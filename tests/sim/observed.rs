@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use pagi_appliance::broker::store::reader::{ReadError, Reader, Source, locate};
 use pagi_appliance::broker::store::view::{Partition, View};
 use pagi_appliance::core::log::entry::NewTopic;
+use pagi_appliance::core::log::group_metadata::GroupMetadata;
 use pagi_appliance::core::log::ids::{PartitionId, TopicId};
 use pagi_protocol::kafka::record_batch::BatchHeader;
 
@@ -17,6 +18,7 @@ pub(crate) struct Observed {
     /// The log start offset, and all records from there.
     records: BTreeMap<PartitionId, (i64, Vec<u8>)>,
     groups: Groups,
+    members: BTreeMap<String, GroupMetadata>,
 }
 
 /// The high watermarks: what a reader may have seen, without looking at the disk.
@@ -40,7 +42,9 @@ impl Observed {
             .map(|(group, offsets)| (group, offsets.into_iter().collect()))
             .filter(|(_, offsets): &(_, BTreeMap<_, _>)| !offsets.is_empty())
             .collect();
-        Ok(Self { topics, records, groups })
+        let members = view.groups.all_metadata().into_iter();
+        let members = members.map(|group| (group.group.clone(), (*group).clone())).collect();
+        Ok(Self { topics, records, groups, members })
     }
 
     /// Where this differs from the model; empty when it does not.
@@ -74,6 +78,9 @@ impl Observed {
         groups.retain(|_, offsets| !offsets.is_empty());
         if self.groups != groups {
             found.push(format!("groups: {:?} instead of {groups:?}", self.groups));
+        }
+        if self.members != model.members {
+            found.push(format!("members: {:?} instead of {:?}", self.members, model.members));
         }
         found
     }
