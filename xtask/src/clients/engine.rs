@@ -70,10 +70,14 @@ fn listen() -> Outcome<proxy::Listener> {
     proxy::bind((Ipv4Addr::LOCALHOST, 0).into())
 }
 
-/// A free port followed by another one, below those that the system gives out by itself.
+/// A free port followed by another one, below those that the system gives out by itself. Each
+/// process looks elsewhere first: two that start at the same time would find the same.
 fn two_free_ports() -> Outcome<u16> {
+    const PORTS: std::ops::Range<u16> = 20_100..30_100;
+    let pairs = PORTS.len() / 2;
+    let first = usize::try_from(std::process::id()).unwrap_or(0) % pairs;
+    let mut ports = PORTS.step_by(2).cycle().skip(first).take(pairs);
     let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let mut ports = (20_100..30_000).step_by(2);
     let found = ports.find(|port| free(*port) && free(*port + 1));
     found.ok_or_else(|| Failure::new("no port is free for Apache Kafka"))
 }
