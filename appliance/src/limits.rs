@@ -49,6 +49,13 @@ pub const GROUP_SESSION_MS_MAX: i64 = 1_800_000;
 pub const GROUP_INITIAL_REBALANCE_DELAY_MS: i64 = 50;
 /// Members of one group.
 pub const GROUP_MEMBERS_MAX: usize = 1_000;
+/// Bytes of what the members of one group say: each generation is one entry of the log.
+pub const GROUP_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the members of all groups; beyond it nobody new joins.
+pub const GROUPS_BYTES_MAX: usize = 64 << 20;
+/// How long static members that do not join are waited for at least, in milliseconds, before it is
+/// looked again whether there is one to lead.
+pub const GROUP_LEADER_WAIT_MS_MIN: i64 = 1_000;
 /// Ids of one group that were given to clients and not used yet.
 pub const GROUP_PROMISED_MAX: usize = 1_000;
 /// Bytes of a member id, of a group id and of the other names in a group.

@@ -58,7 +58,7 @@ impl Context {
     ) -> Self {
         let frame_permits = Arc::new(Semaphore::new(FRAME_BYTES_IN_FLIGHT_MAX / PERMIT_BYTES));
         Self {
-            groups: Arc::new(Coordinator::new(store.clone())),
+            groups: Arc::new(Coordinator::new(store.clone(), metrics.clone())),
             store,
             config,
             advertised,

@@ -14,6 +14,11 @@ pub struct Metrics {
     /// Connections that were closed because of what they sent.
     pub refused_connections: Counter,
     requests: Family<ApiLabel, Counter>,
+    groups: Family<StateLabel, Gauge>,
+    /// Members of consumer groups.
+    pub group_members: Gauge,
+    /// Generations that consumer groups have begun.
+    pub group_generations: Counter,
     /// Bytes of record batches that were acknowledged.
     pub produced_bytes: Counter,
     /// Records that were acknowledged.
@@ -25,6 +30,11 @@ pub struct Metrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ApiLabel {
     api: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
 }
 
 impl Metrics {
@@ -58,7 +68,28 @@ impl Metrics {
             "Bytes of record batches given to consumers",
             metrics.fetched_bytes.clone(),
         );
+        registry.register(
+            "pagi_broker_groups",
+            "Consumer groups that have or had members, by state",
+            metrics.groups.clone(),
+        );
+        registry.register(
+            "pagi_broker_group_members",
+            "Members of consumer groups",
+            metrics.group_members.clone(),
+        );
+        registry.register(
+            "pagi_broker_group_generations",
+            "Generations that consumer groups have begun: each is a rebalance",
+            metrics.group_generations.clone(),
+        );
         metrics
+    }
+
+    /// The groups in a state.
+    #[must_use]
+    pub fn groups(&self, state: &'static str) -> Gauge {
+        self.groups.get_or_create(&StateLabel { state }).clone()
     }
 
     /// Counts a request.

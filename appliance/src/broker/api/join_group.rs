@@ -1,9 +1,10 @@
 //! `JoinGroup`: answered when the generation begins, which may take a rebalance.
 use std::time::Duration;
 
+use bytes::Bytes;
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::messages::join_group::{
-    JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember,
+    JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse, JoinGroupResponseMember,
 };
 use uuid::Uuid;
 
@@ -71,8 +72,10 @@ async fn join(
     let short = name.get(..name.floor_char_boundary(GROUP_NAME_BYTES_MAX)).unwrap_or_default();
     let new_member_id = format!("{short}-{}", Uuid::new_v4());
     let create = request.member_id.is_empty();
-    let protocols = request.protocols.into_iter().map(|known| (known.name, known.metadata));
-    let protocols = protocols.collect();
+    // Copied: a member lives for longer than the request, whose memory is wanted back.
+    let copied =
+        |known: JoinGroupRequestProtocol| (known.name, Bytes::copy_from_slice(&known.metadata));
+    let protocols = request.protocols.into_iter().map(copied).collect();
     let answer = context.groups.ask(&request.group_id, create, |group, waiting, now_ms| {
         let joining = Joining {
             member_id: request.member_id,

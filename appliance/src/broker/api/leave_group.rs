@@ -5,7 +5,6 @@ use pagi_protocol::kafka::messages::leave_group::{
 };
 
 use crate::broker::context::Context;
-use crate::core::group::answer::Effects;
 
 /// From this version on, a request names several members, and each gets its own error.
 const FIRST_VERSION_WITH_MEMBERS: i16 = 3;
@@ -29,19 +28,11 @@ pub async fn respond(
         false => request.members,
     };
     let left = context.groups.change(&request.group_id, false, |group, now_ms| {
-        let mut effects = Effects::default();
-        let codes: Vec<KafkaCode> = leaving
-            .iter()
-            .map(|member| {
-                let instance_id = member.group_instance_id.as_deref();
-                group.leave(&member.member_id, instance_id, now_ms, &mut effects).err()
-            })
-            .map(|code| code.unwrap_or(KafkaCode::None))
-            .collect();
-        (effects, codes)
+        let named = leaving.iter().map(|m| (m.member_id.as_str(), m.group_instance_id.as_deref()));
+        group.leave(named, now_ms)
     });
     let codes = match left.await {
-        Ok(codes) => codes,
+        Ok(left) => left.into_iter().map(|left| left.err().unwrap_or(KafkaCode::None)).collect(),
         // There is no such group: nobody is a member.
         Err(code) => vec![code; leaving.len()],
     };

@@ -1,6 +1,9 @@
 //! `SyncGroup`: answered when the leader's assignments are durable.
+use bytes::Bytes;
 use pagi_protocol::kafka::error_code::KafkaCode;
-use pagi_protocol::kafka::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
+use pagi_protocol::kafka::messages::sync_group::{
+    SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
+};
 
 use crate::broker::context::Context;
 use crate::core::group::answer::{Answer, Synced};
@@ -22,8 +25,11 @@ async fn sync(context: &Context, request: SyncGroupRequest) -> Result<Synced, Ka
     if request.group_id.is_empty() {
         return Err(KafkaCode::InvalidGroupId);
     }
-    let assignments = request.assignments.into_iter().map(|a| (a.member_id, a.assignment));
-    let assignments = assignments.collect();
+    // Copied: an assignment lives for longer than the request, whose memory is wanted back.
+    let copied = |given: SyncGroupRequestAssignment| {
+        (given.member_id, Bytes::copy_from_slice(&given.assignment))
+    };
+    let assignments = request.assignments.into_iter().map(copied).collect();
     let answer = context.groups.ask(&request.group_id, false, |group, waiting, now_ms| {
         let syncing = Syncing {
             member_id: request.member_id,

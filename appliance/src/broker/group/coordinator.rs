@@ -10,18 +10,21 @@ use std::sync::Arc;
 use pagi_protocol::kafka::error_code::KafkaCode;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::gauges::Gauges;
 use super::slot::{Inner, Slot, Waiting};
 use super::timers::Timers;
-use crate::broker::store::clock::now_ms;
+use crate::broker::metrics::Metrics;
+use crate::broker::store::clock;
 use crate::broker::store::writer::Command;
 use crate::broker::store::{Ended, Store};
 use crate::core::group::answer::{Answer, Effects};
 use crate::core::group::state::{Group, Phase};
 use crate::core::log::group_metadata::GroupMetadata;
 use crate::core::log::state::Refusal;
-use crate::limits::GROUPS_MAX;
+use crate::limits::{GROUPS_BYTES_MAX, GROUPS_MAX};
 use crate::shutdown::Shutdown;
 
 /// See the module.
@@ -30,18 +33,26 @@ pub struct Coordinator {
     store: Store,
     groups: Mutex<HashMap<Arc<str>, Arc<Slot>>>,
     timers: Timers,
+    gauges: Gauges,
+    started: Instant,
 }
 
 impl Coordinator {
     /// The groups that the log holds; their members' sessions begin anew.
     #[must_use]
-    pub fn new(store: Store) -> Self {
-        let coordinator = Self { store, groups: Mutex::default(), timers: Timers::default() };
-        let now_ms = now_ms();
+    pub fn new(store: Store, metrics: Metrics) -> Self {
+        let coordinator = Self {
+            store,
+            groups: Mutex::default(),
+            timers: Timers::default(),
+            gauges: Gauges::new(metrics),
+            started: Instant::now(),
+        };
+        let now_ms = coordinator.now_ms();
         for stored in coordinator.store.view().groups.all_metadata() {
             let id: Arc<str> = stored.group.as_str().into();
             let slot = Arc::new(Slot::new(Group::restored(&stored, now_ms)));
-            coordinator.set_timer(&id, &mut slot.lock());
+            coordinator.changed(&id, &mut slot.lock());
             coordinator.groups.lock().insert(id, slot);
         }
         coordinator
@@ -77,7 +88,7 @@ impl Coordinator {
         loop {
             let (id, slot) = self.slot(group, create)?;
             let in_order = slot.in_order().await;
-            let now_ms = now_ms();
+            let now_ms = self.now_ms();
             let (store, result) = {
                 let mut inner = slot.lock();
                 if inner.gone {
@@ -87,7 +98,7 @@ impl Coordinator {
                 let Some(event) = event.take() else { return Err(KafkaCode::UnknownServerError) };
                 let (effects, result) = event(&mut inner.group, now_ms);
                 let store = send(effects);
-                self.set_timer(&id, &mut inner);
+                self.changed(&id, &mut inner);
                 (store, result)
             };
             if let Some(metadata) = store {
@@ -141,10 +152,10 @@ impl Coordinator {
     pub async fn run(self: Arc<Self>, shutdown: Shutdown) {
         loop {
             tokio::select! {
-                () = self.timers.wait(now_ms()) => {}
+                () = self.timers.wait(self.now_ms()) => {}
                 () = shutdown.requested() => return,
             }
-            for (at_ms, group) in self.timers.take_due(now_ms()) {
+            for (at_ms, group) in self.timers.take_due(self.now_ms()) {
                 self.tick(at_ms, &group).await;
             }
         }
@@ -159,7 +170,7 @@ impl Coordinator {
                 inner.timer_ms = None;
             }
             let before = inner.group.members().count();
-            let effects = inner.group.tick(now_ms());
+            let effects = inner.group.tick(self.now_ms());
             let gone = before.saturating_sub(inner.group.members().count());
             if gone > 0 {
                 info!(%group, members = gone, "group members are gone: they were silent");
@@ -168,7 +179,7 @@ impl Coordinator {
             if inner.group.is_blank() && store.is_none() {
                 self.drop_slot(group, &mut inner);
             } else {
-                self.set_timer(group, &mut inner);
+                self.changed(group, &mut inner);
             }
             store
         };
@@ -185,7 +196,7 @@ impl Coordinator {
         if !create {
             return Err(KafkaCode::UnknownMemberId);
         }
-        if groups.len() >= GROUPS_MAX {
+        if groups.len() >= GROUPS_MAX || self.gauges.bytes() > GROUPS_BYTES_MAX {
             return Err(KafkaCode::CoordinatorNotAvailable);
         }
         let id: Arc<str> = group.into();
@@ -196,11 +207,18 @@ impl Coordinator {
 
     fn drop_slot(&self, group: &str, inner: &mut Inner) {
         inner.gone = true;
+        self.gauges.forget(inner);
         self.groups.lock().remove(group);
     }
 
+    /// Milliseconds of a clock that nobody sets: sessions must not end because somebody does.
+    fn now_ms(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
+    }
+
     /// One timer for each group is enough: one that goes off too early is set again.
-    fn set_timer(&self, id: &Arc<str>, inner: &mut Inner) {
+    fn changed(&self, id: &Arc<str>, inner: &mut Inner) {
+        self.gauges.count(inner);
         let Some(deadline_ms) = inner.group.next_deadline_ms() else { return };
         if inner.timer_ms.is_none_or(|set_ms| deadline_ms < set_ms) {
             inner.timer_ms = Some(deadline_ms);
@@ -213,12 +231,13 @@ impl Coordinator {
         self: &Arc<Self>,
         id: Arc<str>,
         slot: Arc<Slot>,
-        metadata: Box<GroupMetadata>,
+        mut metadata: Box<GroupMetadata>,
         in_order: OwnedMutexGuard<()>,
     ) {
         let coordinator = Arc::clone(self);
         tokio::spawn(async move {
             let generation = metadata.generation;
+            metadata.stored_ms = clock::now_ms();
             let stored = match coordinator.store.execute(Command::StoreGroup(metadata)).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(refusal)) => {
@@ -228,10 +247,10 @@ impl Coordinator {
                 Err(Ended) => Err(KafkaCode::CoordinatorNotAvailable),
             };
             let mut inner = slot.lock();
-            let effects = inner.group.stored(generation, stored, now_ms());
+            let effects = inner.group.stored(generation, stored, coordinator.now_ms());
             // Nothing more is stored because of this.
             drop(send(effects));
-            coordinator.set_timer(&id, &mut inner);
+            coordinator.changed(&id, &mut inner);
             drop(inner);
             drop(in_order);
         });

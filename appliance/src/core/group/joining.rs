@@ -2,10 +2,11 @@
 use pagi_protocol::kafka::error_code::KafkaCode;
 
 use super::answer::{Answer, Effects, Joined};
-use super::member::{Member, Protocols};
+use super::member::{Member, Protocols, protocols_bytes};
 use super::state::{Group, Phase};
 use crate::limits::{
-    GROUP_MEMBERS_MAX, GROUP_PROMISED_MAX, GROUP_SESSION_MS_MAX, GROUP_SESSION_MS_MIN,
+    GROUP_BYTES_MAX, GROUP_MEMBERS_MAX, GROUP_PROMISED_MAX, GROUP_SESSION_MS_MAX,
+    GROUP_SESSION_MS_MIN,
 };
 
 /// A client that wants to join. `T` is whatever stands for its request.
@@ -87,9 +88,14 @@ impl<T> Group<T> {
         if !fits {
             return Err(KafkaCode::InconsistentGroupProtocol);
         }
-        let full =
+        let many =
             self.members.len() >= GROUP_MEMBERS_MAX || self.promised.len() >= GROUP_PROMISED_MAX;
-        if id.is_empty() && full { Err(KafkaCode::GroupMaxSizeReached) } else { Ok(()) }
+        let others = self.members.values().filter(|member| member.id != id);
+        let bytes = others.map(Member::bytes).sum::<usize>() + protocols_bytes(&joining.protocols);
+        if (id.is_empty() && many) || bytes > GROUP_BYTES_MAX {
+            return Err(KafkaCode::GroupMaxSizeReached);
+        }
+        Ok(())
     }
 
     /// Gives a client the id that it is to join with, so that one whose answer gets lost does not
@@ -167,10 +173,6 @@ impl<T> Group<T> {
             effects.answers.push((waiting, Answer::Synced(fenced)));
         }
         let was_leader = self.leader.as_deref() == Some(old);
-        let same = self.protocol.as_deref().is_some_and(|protocol| {
-            let metadata = joining.protocols.iter().find(|(name, _)| name == protocol);
-            metadata.is_some_and(|(_, metadata)| *metadata == member.metadata(protocol))
-        });
         member.id.clone_from(&id);
         member.client_id = joining.client_id;
         member.client_host = joining.client_host;
@@ -181,9 +183,9 @@ impl<T> Group<T> {
         if was_leader {
             self.leader = Some(id.clone());
         }
-        if self.phase == Phase::Stable && same {
-            self.members.insert(id.clone(), member);
-            effects.store = Some(self.metadata(now_ms));
+        self.members.insert(id.clone(), member);
+        // What it subscribes to may differ in every word: a consumer names its last generation.
+        if self.phase == Phase::Stable && self.choose_protocol() == self.protocol {
             let mut joined = self.joined(&id);
             if was_leader && joining.may_skip_assignment {
                 joined.skip_assignment = true;
@@ -192,11 +194,13 @@ impl<T> Group<T> {
                 old.clone_into(&mut joined.leader);
                 joined.members.clear();
             }
-            effects.answers.push((joining.request, Answer::Joined(Box::new(joined))));
+            self.resuming = Some((joining.request, joined));
+            effects.store = Some(self.metadata());
             return;
         }
-        member.joining = Some(joining.request);
-        self.members.insert(id, member);
+        if let Some(member) = self.members.get_mut(&id) {
+            member.joining = Some(joining.request);
+        }
         self.rebalance(now_ms, effects);
         self.complete_if_all_joined(now_ms, effects);
     }

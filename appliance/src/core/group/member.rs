@@ -5,6 +5,12 @@ use bytes::Bytes;
 /// subscribes to in its words.
 pub type Protocols = Vec<(String, Bytes)>;
 
+/// The bytes of ways of assigning.
+#[must_use]
+pub fn protocols_bytes(protocols: &Protocols) -> usize {
+    protocols.iter().map(|(name, metadata)| name.len() + metadata.len()).sum()
+}
+
 /// A member. `T` is whatever stands for a request that waits.
 #[derive(Debug)]
 pub struct Member<T> {
@@ -38,6 +44,15 @@ impl<T> Member<T> {
     /// Notes that it is alive.
     pub const fn heard(&mut self, now_ms: i64) {
         self.session_ends_ms = now_ms.saturating_add(self.session_timeout_ms);
+    }
+
+    /// The bytes that it takes, or a little more.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = 256;
+        let instance_id = self.instance_id.as_ref().map_or(0, String::len);
+        let names = self.id.len() + self.client_id.len() + self.client_host.len() + instance_id;
+        FIXED + names + protocols_bytes(&self.protocols) + self.assignment.len()
     }
 
     /// Whether it waits for an answer: it is not silent then.

@@ -6,7 +6,7 @@ use pagi_protocol::kafka::error_code::KafkaCode;
 use super::answer::{Answer, Effects, Joined, Synced};
 use super::member::Member;
 use super::state::{Group, Phase};
-use crate::limits::GROUP_INITIAL_REBALANCE_DELAY_MS;
+use crate::limits::{GROUP_INITIAL_REBALANCE_DELAY_MS, GROUP_LEADER_WAIT_MS_MIN};
 
 impl<T> Group<T> {
     /// Calls upon all members to join again. Nothing new when they are already.
@@ -46,14 +46,15 @@ impl<T> Group<T> {
         self.members.retain(|_, member| member.joining.is_some() || member.instance_id.is_some());
         if !self.members.is_empty() && self.members.values().all(|m| m.joining.is_none()) {
             // There is nobody to lead: it goes on when a member comes, or all are gone.
-            self.join_ends_ms = Some(now_ms.saturating_add(self.rebalance_timeout_ms()));
+            let wait_ms = self.rebalance_timeout_ms().max(GROUP_LEADER_WAIT_MS_MIN);
+            self.join_ends_ms = Some(now_ms.saturating_add(wait_ms));
             return;
         }
         self.join_ends_ms = None;
         self.join_is_initial = false;
         self.generation = self.generation.wrapping_add(1).max(1);
         if self.members.is_empty() {
-            self.become_empty(now_ms, effects);
+            self.become_empty(effects);
             return;
         }
         self.elect();
@@ -75,12 +76,12 @@ impl<T> Group<T> {
         effects.answers.extend(answers);
     }
 
-    fn become_empty(&mut self, now_ms: i64, effects: &mut Effects<T>) {
+    fn become_empty(&mut self, effects: &mut Effects<T>) {
         self.phase = Phase::Empty;
         self.protocol = None;
         self.leader = None;
         self.sync_ends_ms = None;
-        effects.store = Some(self.metadata(now_ms));
+        effects.store = Some(self.metadata());
     }
 
     /// The leader stays if it has joined again; else it is one that has.
@@ -94,7 +95,7 @@ impl<T> Group<T> {
     }
 
     /// The way of assigning that all know and most like best.
-    fn choose_protocol(&self) -> Option<String> {
+    pub(super) fn choose_protocol(&self) -> Option<String> {
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for member in self.members.values() {
             let favourite = member.protocols.iter().find(|(name, _)| self.all_know(name));
@@ -109,8 +110,8 @@ impl<T> Group<T> {
         self.members.values().all(|member| member.knows(protocol))
     }
 
-    /// Takes a member out, and answers what it waits for.
-    pub(super) fn remove(&mut self, id: &str, now_ms: i64, effects: &mut Effects<T>) {
+    /// Takes a member out, and answers what it waits for. [`Group::members_went`] must follow.
+    pub(super) fn remove(&mut self, id: &str, effects: &mut Effects<T>) {
         let Some(member) = self.members.remove(id) else { return };
         let Member { joining, syncing, .. } = member;
         let code = KafkaCode::UnknownMemberId;
@@ -124,6 +125,10 @@ impl<T> Group<T> {
         if self.leader.as_deref() == Some(id) {
             self.leader = self.members.keys().next().cloned();
         }
+    }
+
+    /// After all who go have gone: the others share their work.
+    pub(super) fn members_went(&mut self, now_ms: i64, effects: &mut Effects<T>) {
         self.rebalance(now_ms, effects);
         self.complete_if_all_joined(now_ms, effects);
     }

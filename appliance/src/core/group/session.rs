@@ -58,15 +58,28 @@ impl<T> Group<T> {
         }
     }
 
-    /// A member leaves: named by its id, by its static id, or by both.
-    ///
-    /// # Errors
-    /// The code to answer with.
-    pub fn leave(
+    /// Members leave, each named by its id, by its static id, or by both. What became of each.
+    pub fn leave<'a>(
+        &mut self,
+        members: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+        now_ms: i64,
+    ) -> (Effects<T>, Vec<Result<(), KafkaCode>>) {
+        let mut effects = Effects::default();
+        let before = self.members.len();
+        let left: Vec<_> =
+            members.map(|(id, instance)| self.leave_one(id, instance, &mut effects)).collect();
+        if self.members.len() < before {
+            self.members_went(now_ms, &mut effects);
+        } else {
+            self.complete_if_all_joined(now_ms, &mut effects);
+        }
+        (effects, left)
+    }
+
+    fn leave_one(
         &mut self,
         member_id: &str,
         instance_id: Option<&str>,
-        now_ms: i64,
         effects: &mut Effects<T>,
     ) -> Result<(), KafkaCode> {
         let id = match instance_id.map(|instance_id| self.member_of(instance_id)) {
@@ -78,13 +91,12 @@ impl<T> Group<T> {
             None => member_id.to_owned(),
         };
         if self.promised.remove(&id).is_some() {
-            self.complete_if_all_joined(now_ms, effects);
             return Ok(());
         }
         if !self.members.contains_key(&id) {
             return Err(KafkaCode::UnknownMemberId);
         }
-        self.remove(&id, now_ms, effects);
+        self.remove(&id, effects);
         Ok(())
     }
 
@@ -107,15 +119,19 @@ impl<T> Group<T> {
             .filter(|member| !member.waits() && member.session_ends_ms <= now_ms)
             .map(|member| member.id.clone())
             .collect();
+        let before = self.members.len();
         for id in gone {
-            self.remove(&id, now_ms, &mut effects);
+            self.remove(&id, &mut effects);
         }
         if self.sync_ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms) {
             self.sync_ends_ms = None;
             let late = self.members.values().filter(|m| !m.synced).map(|m| m.id.clone());
             for id in late.collect::<Vec<_>>() {
-                self.remove(&id, now_ms, &mut effects);
+                self.remove(&id, &mut effects);
             }
+        }
+        if self.members.len() < before {
+            self.members_went(now_ms, &mut effects);
         }
         if self.join_ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms) {
             self.join_is_initial = false;

@@ -58,6 +58,8 @@ pub struct Group<T> {
     pub(super) sync_ends_ms: Option<i64>,
     /// The leader's assignments, while they are being stored.
     pub(super) assigned: Option<BTreeMap<String, Bytes>>,
+    /// A static member that came back, and its answer, while its new id is being stored.
+    pub(super) resuming: Option<(T, Joined)>,
 }
 
 impl<T> Group<T> {
@@ -77,6 +79,7 @@ impl<T> Group<T> {
             join_is_initial: false,
             sync_ends_ms: None,
             assigned: None,
+            resuming: None,
         }
     }
 
@@ -111,8 +114,9 @@ impl<T> Group<T> {
         }
     }
 
-    /// What is to be stored of it; `assigned` are assignments that are not given out yet.
-    pub(super) fn metadata(&self, now_ms: i64) -> Box<GroupMetadata> {
+    /// What is to be stored of it, but for the time; `assigned` are assignments that are not given
+    /// out yet.
+    pub(super) fn metadata(&self) -> Box<GroupMetadata> {
         let protocol = self.protocol.clone().unwrap_or_default();
         let assignment = |member: &Member<T>| match &self.assigned {
             Some(assigned) => assigned.get(&member.id).cloned().unwrap_or_default(),
@@ -133,7 +137,7 @@ impl<T> Group<T> {
             generation: self.generation,
             protocol_type: self.protocol_type.clone().unwrap_or_default(),
             leader: self.leader.clone().unwrap_or_default(),
-            stored_ms: now_ms,
+            stored_ms: 0,
             members: self.members.values().map(member).collect(),
             protocol,
         })
@@ -160,6 +164,18 @@ impl<T> Group<T> {
     /// Its members, by id.
     pub fn members(&self) -> impl Iterator<Item = &Member<T>> {
         self.members.values()
+    }
+
+    /// The bytes that its members take, or a little more.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.members.values().map(Member::bytes).sum()
+    }
+
+    /// Its generation; 0 before the first.
+    #[must_use]
+    pub const fn generation(&self) -> i32 {
+        self.generation
     }
 
     /// Whether nothing would be lost without it: nobody has joined, is joining or was stored.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use pagi_protocol::kafka::error_code::KafkaCode;
 
-use super::answer::{Answer, Effects, Synced};
+use super::answer::{Answer, Effects, Joined, Synced};
 use super::state::{Group, Phase};
 
 /// A member that asks for its assignment. `T` is whatever stands for its request.
@@ -57,7 +57,7 @@ impl<T> Group<T> {
         }
         if is_leader && self.assigned.is_none() {
             self.assigned = Some(syncing.assignments.into_iter().collect::<BTreeMap<_, _>>());
-            effects.store = Some(self.metadata(now_ms));
+            effects.store = Some(self.metadata());
         }
         effects
     }
@@ -92,6 +92,14 @@ impl<T> Group<T> {
         now_ms: i64,
     ) -> Effects<T> {
         let mut effects = Effects::default();
+        if let Some((request, joined)) = self.resuming.take() {
+            let joined = match stored {
+                Ok(()) => joined,
+                Err(code) => Joined::failed(code, joined.member_id),
+            };
+            effects.answers.push((request, Answer::Joined(Box::new(joined))));
+            return effects;
+        }
         if self.phase != Phase::CompletingRebalance || self.generation != generation {
             return effects;
         }

@@ -7,7 +7,7 @@ use super::answer::{Answer, Effects, Joined, Synced};
 use super::joining::Joining;
 use super::state::{Group, Phase};
 use super::syncing::Syncing;
-use crate::limits::GROUP_INITIAL_REBALANCE_DELAY_MS;
+use crate::limits::{GROUP_BYTES_MAX, GROUP_INITIAL_REBALANCE_DELAY_MS};
 
 const SESSION_MS: i64 = 10_000;
 const REBALANCE_MS: i64 = 20_000;
@@ -88,10 +88,10 @@ impl Played {
     }
 
     fn leave(&mut self, member_id: &str) -> Result<(), KafkaCode> {
-        let mut effects = Effects::default();
-        let left = self.group.leave(member_id, None, self.now_ms, &mut effects);
+        let leaving = std::iter::once((member_id, None));
+        let (effects, mut left) = self.group.leave(leaving, self.now_ms);
         self.take(effects);
-        left
+        left.remove(0)
     }
 
     fn heartbeat(&mut self, member: &Joined) -> Result<(), KafkaCode> {
@@ -301,6 +301,59 @@ fn a_static_member_gets_its_place_back_without_a_rebalance_and_its_double_is_fen
 }
 
 #[test]
+fn a_static_member_that_comes_back_with_other_words_waits_for_the_log_not_for_the_others() {
+    let (mut played, others) = Played::stable(1);
+    let joining = played.joining("", Some("i-1"));
+    played.join(joining);
+    let joining = played.joining(&others[0].member_id, None);
+    played.join(joining);
+    let generation = played.group.generation();
+    let leader = Joined { generation, ..others[0].clone() };
+    played.sync(&leader, &[]);
+    assert_eq!(played.group.phase(), Phase::Stable);
+
+    let mut joining = played.joining("", Some("i-1"));
+    joining.protocols[0].1 = Bytes::from_static(b"topics, and the generation before");
+    let mut effects = played.group.join(joining, played.now_ms);
+    assert!(effects.answers.is_empty(), "its new id is not durable yet");
+    assert!(effects.store.take().is_some());
+    let effects = played.group.stored(generation, Ok(()), played.now_ms);
+    let Some((_, Answer::Joined(joined))) = effects.answers.first() else { panic!("{effects:?}") };
+    assert_eq!((joined.code, joined.generation), (KafkaCode::None, generation));
+    assert_eq!(played.group.phase(), Phase::Stable);
+}
+
+#[test]
+fn members_that_leave_together_cost_the_others_one_rebalance() {
+    let (mut played, members) = Played::stable(4);
+    let rejoined: Vec<u32> = members
+        .iter()
+        .take(3)
+        .map(|member| {
+            let joining = played.joining(&member.member_id, None);
+            played.join(joining)
+        })
+        .collect();
+    let leaving = members.iter().skip(2).map(|member| (member.member_id.as_str(), None));
+    let (effects, left) = played.group.leave(leaving, played.now_ms);
+    assert_eq!(left, [Ok(()), Ok(())]);
+    played.take(effects);
+    assert_eq!(played.joined(rejoined[0]).members.len(), 2);
+    assert_eq!(played.joined(rejoined[1]).generation, 2);
+    assert_eq!(played.joined(rejoined[2]).code, KafkaCode::UnknownMemberId);
+}
+
+#[test]
+fn a_group_whose_members_say_too_much_takes_no_more() {
+    let mut played = Played::new();
+    let mut joining = played.joining("", None);
+    joining.protocols[0].1 = vec![0; GROUP_BYTES_MAX + 1].into();
+    let request = played.join(joining);
+    assert_eq!(played.joined(request).code, KafkaCode::GroupMaxSizeReached);
+    assert!(played.group.is_blank());
+}
+
+#[test]
 fn members_must_have_a_way_of_assigning_in_common() {
     let (mut group, _) = Played::stable(1);
     let mut joining = group.joining("", None);
@@ -318,7 +371,7 @@ fn a_group_goes_on_where_it_was_stored() {
     let (mut group, members) = Played::stable(2);
     let joining = group.joining(&members[0].member_id, None);
     group.join(joining);
-    let stored = group.group.metadata(group.now_ms);
+    let stored = group.group.metadata();
     let mut restored: Group<u32> = Group::restored(&stored, 5_000);
     assert_eq!((restored.phase(), restored.generation), (Phase::Stable, group.group.generation));
     for member in &members {
@@ -362,10 +415,10 @@ proptest! {
                 (_, Some(_)) => played.pass(ms),
             }
             for (_, answer) in &played.answers {
-                if let Answer::Joined(joined) = answer {
-                    if !known.iter().any(|k| k == joined.as_ref()) {
-                        known.insert(0, joined.as_ref().clone());
-                    }
+                if let Answer::Joined(joined) = answer
+                    && !known.iter().any(|k| k == joined.as_ref())
+                {
+                    known.insert(0, joined.as_ref().clone());
                 }
             }
             let leader = played.group.leader.clone();

@@ -71,7 +71,7 @@ impl GroupMetadata {
         }
     }
 
-    /// Reads it.
+    /// Reads it. It lives for longer than what it is read from, and so shares nothing with it.
     ///
     /// # Errors
     /// [`CodecError`].
@@ -117,8 +117,8 @@ impl MemberMetadata {
             client_host: reader.text("client host")?,
             session_timeout_ms: reader.i64()?,
             rebalance_timeout_ms: reader.i64()?,
-            subscription: reader.sized()?,
-            assignment: reader.sized()?,
+            subscription: Bytes::copy_from_slice(&reader.sized()?),
+            assignment: Bytes::copy_from_slice(&reader.sized()?),
         })
     }
 }
