@@ -3,7 +3,7 @@
 use crate::disk::{Disk, Fault};
 use crate::rng::Rng;
 use crate::runs::{case, sampled, seeds};
-use crate::world::{CAPACITY, Outside, World, verify};
+use crate::world::{CAPACITY, Outside, World, open, verify};
 
 const TURNS: usize = 30;
 
@@ -19,12 +19,15 @@ fn life(disk: &Disk, outside: Outside, turns: usize, seed: u64) -> (Outside, boo
 }
 
 /// After the end: the kernel goes on showing what it has, or reads the disk again, or the power
-/// goes as well.
+/// goes as well, at once or when the next process has shown to others what it found.
 fn verify_all(disk: &Disk, outside: &Outside, seed: u64) {
     for evict in [false, true] {
         verify(&disk.after_kill(evict), outside.clone(), seed);
     }
     verify(&disk.after_power_cut(seed), outside.clone(), seed);
+    let next = disk.after_kill(false);
+    let outside = open(&next, outside.clone(), seed).end();
+    verify(&next.after_power_cut(seed), outside, seed);
 }
 
 fn check(test: &str, seed: u64, fault: Fault) {
