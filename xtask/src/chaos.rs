@@ -21,6 +21,7 @@ mod loop_fs;
 mod node;
 mod observer;
 mod offsets;
+mod plain;
 mod power;
 mod producer;
 mod publisher;

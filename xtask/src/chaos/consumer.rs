@@ -8,25 +8,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
-use pagi_protocol::kafka::messages::produce::{
-    ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic,
-};
-use pagi_protocol::kafka::record::Record;
 
 use super::findings::{Findings, Sort};
 use super::loop_fs::is_installed;
 use super::node::Setup;
 use super::offsets;
+use super::plain;
 use super::random::Random;
 use super::site::{Ending, Report, Site};
 use crate::failure::{Failure, Outcome, While};
-use crate::kafka::{self, Broker, TIMEOUT_MS, check};
+use crate::kafka::{Broker, check};
 
 const TOPIC: &str = "events";
 const GROUP: &str = "chaos-router";
 const PARTITIONS: [i32; 4] = [0, 1, 2, 3];
-const PRODUCE_VERSION: i16 = 7;
 /// New events in each partition before each start.
 const EVENTS: i64 = 150;
 /// The longest that a consumer lives: longer than the second between two commits.
@@ -259,22 +254,13 @@ fn place(line: &str) -> Option<(usize, i64)> {
 
 /// Puts the next events into each partition; each says its partition and its offset.
 fn publish(broker: &mut Broker, first: i64) -> Outcome {
-    let mut partition_data = Vec::new();
-    for index in PARTITIONS {
-        let mut batch = BatchBuilder::new(usize::MAX);
-        for offset in first..first + EVENTS {
-            let value = Some(Bytes::from(format!("{index}/{offset}")));
-            batch.push(&Record { timestamp_ms: 1_700_000_000_000, value, ..Record::default() })?;
-        }
-        partition_data.push(ProducePartition { index, records: batch.finish(Producer::NONE) });
-    }
-    let topic_data = vec![ProduceTopic { name: TOPIC.to_owned(), partition_data }];
-    let request =
-        ProduceRequest { transactional_id: None, acks: -1, timeout_ms: TIMEOUT_MS, topic_data };
-    broker.send(&kafka::frame(&request, PRODUCE_VERSION)?)?;
-    let answer: ProduceResponse = broker.receive(PRODUCE_VERSION)?;
-    let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
-    check(partitions.map(|partition| partition.error_code), "publish events")
+    let events = |index: &i32| {
+        let index = *index;
+        let event = |offset| Bytes::from(format!("{index}/{offset}"));
+        plain::batch(index, (first..first + EVENTS).map(event))
+    };
+    let batches = PARTITIONS.iter().map(events).collect::<Outcome<Vec<_>>>()?;
+    check(plain::produce(broker, TOPIC, batches)?, "publish events")
 }
 
 #[cfg(test)]

@@ -4,15 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
 };
-use pagi_protocol::kafka::messages::produce::{
-    ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic,
-};
-use pagi_protocol::kafka::record::Record;
 
 use super::clerk::delete_topic;
 use super::findings::Sort;
@@ -21,6 +16,7 @@ use super::ledger::Ledger;
 use super::load::{Load, Shape};
 use super::loop_fs::{Format, LoopFs};
 use super::node::{Node, Setup};
+use super::plain;
 use super::random::Random;
 use super::shared::Shared;
 use super::site::{Ending, Report, Site};
@@ -34,7 +30,6 @@ const DISK_MIB_MIN: usize = 16;
 const DISK_MIB_MAX: usize = 32;
 const FILLER: &str = "filler";
 const FILLER_BYTES: usize = 64 << 10;
-const PRODUCE_VERSION: i16 = 7;
 const DELETE_RECORDS_VERSION: i16 = 1;
 /// So often each disk is filled.
 const FILLS: u32 = 2;
@@ -145,15 +140,12 @@ fn crash_once_more(node: Node, setup: &Setup, load: &Load) -> Outcome {
 /// the bytes that were taken.
 fn fill(address: SocketAddr, shared: &Shared) -> Outcome<u64> {
     let mut broker = Broker::connect(address)?;
-    broker.send(&filler_frame()?)?;
-    let first = code(&mut broker)?;
-    if first == KafkaCode::UnknownTopicOrPartition.number() {
+    if fill_more(&mut broker)? == KafkaCode::UnknownTopicOrPartition.number() {
         again_and_again("create a topic", || broker.create_topic(FILLER, 1))?;
     }
     let mut bytes = 0;
     for _ in 0..FILLER_BATCHES_MAX {
-        broker.send(&filler_frame()?)?;
-        let code = code(&mut broker)?;
+        let code = fill_more(&mut broker)?;
         if code == KafkaCode::None.number() {
             bytes += FILLER_BYTES as u64;
             continue;
@@ -212,21 +204,9 @@ fn delete_records(broker: &mut Broker) -> Outcome {
     check(partitions.map(|partition| partition.error_code), "delete records")
 }
 
-fn code(broker: &mut Broker) -> Outcome<i16> {
-    let answer: ProduceResponse = broker.receive(PRODUCE_VERSION)?;
-    let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
-    let partition = partitions.next().ok_or_else(|| Failure::new("no partition in the answer"))?;
-    Ok(partition.error_code)
-}
-
-fn filler_frame() -> Outcome<Vec<u8>> {
-    let mut batch = BatchBuilder::new(usize::MAX);
-    let value = Some(Bytes::from(vec![0x5a; FILLER_BYTES]));
-    batch.push(&Record { timestamp_ms: 1_700_000_000_000, value, ..Record::default() })?;
-    let partition = ProducePartition { index: 0, records: batch.finish(Producer::NONE) };
-    let topic_data =
-        vec![ProduceTopic { name: FILLER.to_owned(), partition_data: vec![partition] }];
-    let request =
-        ProduceRequest { transactional_id: None, acks: -1, timeout_ms: TIMEOUT_MS, topic_data };
-    kafka::frame(&request, PRODUCE_VERSION)
+/// Produces one record more, and gives its error code.
+fn fill_more(broker: &mut Broker) -> Outcome<i16> {
+    let record = plain::batch(0, [Bytes::from(vec![0x5a; FILLER_BYTES])])?;
+    let codes = plain::produce(broker, FILLER, vec![record])?;
+    codes.first().copied().ok_or_else(|| Failure::new("no partition in the answer"))
 }

@@ -86,7 +86,8 @@ impl Load {
             scope.spawn(move || keep(shared, || clerk.session(shared)));
             scope.spawn(move || keep(shared, || observer.session(shared)));
             let result = work(shared, observer);
-            shared.abandoned.store(result.is_err(), Ordering::Relaxed);
+            let hopeless = result.is_err() || !shared.findings.is_empty();
+            shared.abandoned.store(hopeless, Ordering::Relaxed);
             shared.stop.store(true, Ordering::Relaxed);
             result
         })

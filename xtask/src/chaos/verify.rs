@@ -25,7 +25,7 @@ pub(super) struct Read {
 pub(super) fn everything(shared: &Shared, observer: &Observer) -> Outcome<u64> {
     let read = what_is_served(shared, observer, &shared.findings)?;
     if read.refused > 0 {
-        shared.findings.add(Sort::Damaged, || format!("{} partitions are refused", read.refused));
+        shared.findings.add(Sort::Lost, || format!("{} partitions cannot be read", read.refused));
     }
     Ok(read.records)
 }
