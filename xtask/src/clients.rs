@@ -4,6 +4,7 @@
 //! versions. A case passes when it passes on both brokers; answers that differ need a reason in
 //! `tests/clients/differences.toml`. `tests/clients/README.md` says how to add a client.
 mod compare;
+mod crash;
 mod engine;
 mod go;
 mod java;
@@ -50,6 +51,15 @@ pub(crate) struct Arguments {
     /// Write what each client and broker say to each other into a file of this folder.
     #[arg(long, value_name = "FOLDER")]
     record: Option<PathBuf>,
+    /// Instead of the matrix: kill the broker so many times under clients that stay connected.
+    #[arg(
+        long,
+        value_name = "KILLS",
+        num_args = 0..=1,
+        default_missing_value = "3",
+        conflicts_with_all = ["only", "case", "engine", "brokers", "record"],
+    )]
+    crash: Option<u32>,
     /// How many clients run at a time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -64,6 +74,13 @@ enum Wanted {
 
 /// Runs the clients, prints the tables, and fails if a case did or an answer is unexplained.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    if let Some(kills) = arguments.crash {
+        let binary = match &arguments.binary {
+            Some(binary) => binary.clone(),
+            None => appliance::build("bench-fast")?,
+        };
+        return crash::run(&binary, kills);
+    }
     let mut plan = Plan::prepare(clients(&arguments.only)?, cases(&arguments.case)?);
     plan.jobs = arguments.jobs;
     if let Some(folder) = &arguments.record {
