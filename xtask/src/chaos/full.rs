@@ -15,8 +15,9 @@ use super::lanes::Lanes;
 use super::ledger::Ledger;
 use super::load::{Load, Shape};
 use super::loop_fs::{Format, LoopFs};
-use super::node::{Node, Setup};
+use super::node::{Node, Setup, free_address};
 use super::plain;
+use super::publisher;
 use super::random::Random;
 use super::shared::Shared;
 use super::site::{Ending, Report, Site};
@@ -84,7 +85,8 @@ fn cycle(
     report: &mut Report,
 ) -> Outcome<(u64, Duration)> {
     let data_dir = fs.path().join("data");
-    let setup = Setup { data_dir, ..Setup::new(&site.binary, scratch, random)? };
+    let http = Some(free_address(random)?);
+    let setup = Setup { data_dir, http, ..Setup::new(&site.binary, scratch, random)? };
     let mut node = setup.start()?;
     node.ready()?;
     let lanes = Lanes::new("orders", 1, 2);
@@ -96,6 +98,7 @@ fn cycle(
         let (mut filled, mut healed) = (0, Duration::ZERO);
         for _ in 0..FILLS {
             filled += fill(setup.address, shared)?;
+            refuse_http(&setup, shared)?;
             verify::everything(shared, observer)?;
             // Again on the full disk, after a crash or a stop in good order.
             if random.one_in(2) {
@@ -157,6 +160,18 @@ fn fill(address: SocketAddr, shared: &Shared) -> Outcome<u64> {
         return Ok(bytes);
     }
     Err(Failure::new("the disk is never full"))
+}
+
+/// An HTTP client is told that the storage is full.
+fn refuse_http(setup: &Setup, shared: &Shared) -> Outcome {
+    const INSUFFICIENT_STORAGE: u16 = 507;
+    let http = setup.http.ok_or_else(|| Failure::new("no gateway"))?;
+    let payload = format!("\"{}\"", "x".repeat(FILLER_BYTES));
+    let status = publisher::once(http, FILLER, &payload)?;
+    if status != INSUFFICIENT_STORAGE {
+        shared.findings.add(Sort::Wrong, || format!("HTTP on a full disk was answered {status}"));
+    }
+    Ok(())
 }
 
 /// Deletes the filler or its records, and waits until producers are taken again.

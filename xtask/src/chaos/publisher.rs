@@ -3,7 +3,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use crate::failure::{Outcome, While};
+use crate::failure::{Failure, Outcome, While};
 use crate::http::read_message;
 
 const BUFFER_BYTES: usize = 16 << 10;
@@ -21,22 +21,25 @@ pub(super) struct Published {
     pub(super) unanswered: Option<String>,
 }
 
+/// Publishes one event, and gives the status of the answer.
+pub(super) fn once(address: SocketAddr, topic: &str, payload: &str) -> Outcome<u16> {
+    let mut stream = connect(address)?;
+    stream.write_all(request(address, topic, payload).as_bytes()).on("publish an event")?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let answer = String::from_utf8_lossy(read_message(&mut stream, &mut buffer)?).into_owned();
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    status.ok_or_else(|| Failure::new(format!("an answer without a status: {answer}")))
+}
+
 /// Publishes to `topic` over one connection until it ends. No payload is sent twice: they begin
 /// with `name`.
 pub(super) fn until_closed(address: SocketAddr, topic: &str, name: &str) -> Outcome<Published> {
-    let mut stream = TcpStream::connect(address).on(format!("connect to {address}"))?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut stream = connect(address)?;
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut published = Published::default();
     for number in 0_u64.. {
         let payload = format!("{{\"event\":\"{name}-{number}\"}}");
-        let request = format!(
-            "POST /pagi/v1/event/publish?topic={topic} HTTP/1.1\r\nhost: {address}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n{payload}",
-            payload.len()
-        );
-        if stream.write_all(request.as_bytes()).is_err() {
+        if stream.write_all(request(address, topic, &payload).as_bytes()).is_err() {
             break;
         }
         match read_message(&mut stream, &mut buffer) {
@@ -49,4 +52,19 @@ pub(super) fn until_closed(address: SocketAddr, topic: &str, name: &str) -> Outc
         }
     }
     Ok(published)
+}
+
+fn connect(address: SocketAddr) -> Outcome<TcpStream> {
+    let stream = TcpStream::connect(address).on(format!("connect to {address}"))?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn request(address: SocketAddr, topic: &str, payload: &str) -> String {
+    format!(
+        "POST /pagi/v1/event/publish?topic={topic} HTTP/1.1\r\nhost: {address}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{payload}",
+        payload.len()
+    )
 }
