@@ -18,6 +18,7 @@ mod data_folder;
 mod deleted_records;
 mod golden;
 mod golden_folder;
+mod groups;
 mod hostile;
 mod log_commands;
 mod main_job;

@@ -62,8 +62,18 @@ impl Kafka {
 
     /// Sends a request and reads its answer.
     pub(crate) fn call<A: Message>(&mut self, request: &impl Message, version: i16) -> A {
+        self.ask(request, version);
+        self.answer(version)
+    }
+
+    /// Sends a request whose answer may take long.
+    pub(crate) fn ask(&mut self, request: &impl Message, version: i16) {
         let frame = encode_request(request, version, 7, "it").expect("a version of the table");
         self.send(&frame.concat()).expect("the broker reads");
+    }
+
+    /// Reads the answer to the first request that has none yet.
+    pub(crate) fn answer<A: Message>(&mut self, version: i16) -> A {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length).expect("the broker answers");
         let mut answer = vec![0; usize::try_from(i32::from_be_bytes(length)).unwrap()];
