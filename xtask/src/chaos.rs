@@ -29,6 +29,7 @@ mod random;
 mod record;
 mod shared;
 mod site;
+mod topics;
 mod verify;
 
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
-//! What is acknowledged beside records: topics made and deleted, offsets committed, producer ids
-//! given out. After each interruption the clerk looks whether all of it still holds.
+//! What is acknowledged beside records: topics made and deleted, records deleted, offsets committed,
+//! producer ids given out. After each interruption the clerk looks whether all of it still holds.
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pagi_protocol::kafka::messages::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
+use bytes::Bytes;
 use pagi_protocol::kafka::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse,
 };
@@ -13,18 +13,21 @@ use pagi_protocol::kafka::messages::offset_commit::{
 
 use super::findings::{Findings, Sort};
 use super::offsets;
+use super::plain;
 use super::producer::producer_id;
 use super::shared::Shared;
+use super::topics;
 use crate::failure::Outcome;
-use crate::kafka::{Broker, TIMEOUT_MS, check};
+use crate::kafka::{Broker, check};
 
 const GROUP: &str = "chaos-clerk";
+/// The topic whose records are deleted.
+const SWEPT: &str = "swept";
 const PAUSE: Duration = Duration::from_millis(3);
 /// Topics that stay; beyond it the oldest is deleted.
 const TOPICS_MAX: usize = 8;
 const OFFSET_COMMIT_VERSION: i16 = 2;
 const METADATA_VERSION: i16 = 4;
-const DELETE_TOPICS_VERSION: i16 = 1;
 
 /// What was acknowledged to the clerk.
 #[derive(Debug, Default)]
@@ -34,6 +37,11 @@ pub(super) struct Clerk {
     committed: i64,
     sent: i64,
     topics: BTreeMap<String, Topic>,
+    /// Records that are sure to be in [`SWEPT`].
+    swept_end: i64,
+    /// Its first offset as acknowledged, and as sent last.
+    swept: i64,
+    sweeping: i64,
     /// Whether nothing was asked yet.
     begun: bool,
 }
@@ -65,6 +73,7 @@ impl Clerk {
                         shared.findings.add(Sort::Twice, || format!("producer id {id}"));
                     }
                 }
+                6 => self.sweep(&mut broker)?,
                 _ => self.commit(&mut broker, shared)?,
             }
             std::thread::sleep(PAUSE);
@@ -108,8 +117,22 @@ impl Clerk {
         let Some((name, _)) = made.next().filter(|_| count > TOPICS_MAX) else { return Ok(()) };
         let name = name.clone();
         self.topics.insert(name.clone(), Topic::InDoubt);
-        delete_topic(broker, &name)?;
+        topics::delete(broker, &name)?;
         self.topics.insert(name, Topic::Deleted);
+        Ok(())
+    }
+
+    /// Deletes all but the last records of a topic.
+    fn sweep(&mut self, broker: &mut Broker) -> Outcome {
+        const RECORDS: i64 = 4;
+        const KEPT: i64 = 2;
+        broker.create_topic(SWEPT, 1)?;
+        let values = (0..RECORDS).map(|_| Bytes::from_static(b"to be swept"));
+        check(plain::produce(broker, SWEPT, vec![plain::batch(0, values)?])?, "produce")?;
+        self.swept_end += RECORDS;
+        self.sweeping = self.swept_end - KEPT;
+        topics::delete_records(broker, SWEPT, self.sweeping)?;
+        self.swept = self.sweeping;
         Ok(())
     }
 
@@ -128,6 +151,15 @@ impl Clerk {
             if !(committed..=sent).contains(&now) {
                 findings.add(Sort::Lost, || {
                     format!("offset {committed} was committed, {sent} was sent, {now} is there")
+                });
+            }
+        }
+        if self.swept > 0 {
+            let (swept, sweeping) = (self.swept, self.sweeping);
+            let now = topics::log_start(broker, SWEPT)?;
+            if !(swept..=sweeping).contains(&now) {
+                findings.add(Sort::Wrong, || {
+                    format!("records before {swept} were deleted, the first one is {now}")
                 });
             }
         }
@@ -157,15 +189,4 @@ impl Clerk {
         }
         Ok(())
     }
-}
-
-/// Deletes a topic.
-pub(super) fn delete_topic(broker: &mut Broker, name: &str) -> Outcome {
-    let request = DeleteTopicsRequest {
-        topic_names: vec![name.to_owned()],
-        timeout_ms: TIMEOUT_MS,
-        ..DeleteTopicsRequest::default()
-    };
-    let answer: DeleteTopicsResponse = broker.call(&request, DELETE_TOPICS_VERSION)?;
-    check(answer.responses.iter().map(|topic| topic.error_code), "delete a topic")
 }

@@ -5,11 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use pagi_protocol::kafka::error_code::KafkaCode;
-use pagi_protocol::kafka::messages::delete_records::{
-    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
-};
 
-use super::clerk::delete_topic;
 use super::findings::Sort;
 use super::lanes::Lanes;
 use super::ledger::Ledger;
@@ -21,9 +17,10 @@ use super::publisher;
 use super::random::Random;
 use super::shared::Shared;
 use super::site::{Ending, Report, Site};
+use super::topics;
 use super::verify;
 use crate::failure::{Failure, Outcome, While};
-use crate::kafka::{self, Broker, TIMEOUT_MS, check};
+use crate::kafka::{self, Broker};
 
 /// Few and slow: what they send stays for ever.
 const LIGHT: Shape = Shape { producers: 4, pause_ms_max: 100 };
@@ -31,7 +28,8 @@ const DISK_MIB_MIN: usize = 16;
 const DISK_MIB_MAX: usize = 32;
 const FILLER: &str = "filler";
 const FILLER_BYTES: usize = 64 << 10;
-const DELETE_RECORDS_VERSION: i16 = 1;
+/// All records, as DeleteRecords names it.
+const TO_THE_END: i64 = -1;
 /// So often each disk is filled.
 const FILLS: u32 = 2;
 /// More than fits on the disk.
@@ -178,8 +176,10 @@ fn refuse_http(setup: &Setup, shared: &Shared) -> Outcome {
 fn heal(address: SocketAddr, records_only: bool, shared: &Shared) -> Outcome<Duration> {
     let mut broker = Broker::connect(address)?;
     let begin = Instant::now();
-    let delete = if records_only { delete_records } else { delete_filler };
-    again_and_again("make room on a full disk", || delete(&mut broker))?;
+    again_and_again("make room on a full disk", || match records_only {
+        true => topics::delete_records(&mut broker, FILLER, TO_THE_END),
+        false => topics::delete(&mut broker, FILLER),
+    })?;
     let before = shared.ledger.records();
     while shared.ledger.records() == before {
         if begin.elapsed() > HEAL_PATIENCE {
@@ -202,21 +202,6 @@ fn again_and_again(what: &str, mut act: impl FnMut() -> Outcome) -> Outcome {
             outcome => return outcome.on(what),
         }
     }
-}
-
-fn delete_filler(broker: &mut Broker) -> Outcome {
-    delete_topic(broker, FILLER)
-}
-
-fn delete_records(broker: &mut Broker) -> Outcome {
-    /// Up to the end.
-    const ALL: i64 = -1;
-    let partition = DeleteRecordsPartition { partition_index: 0, offset: ALL };
-    let topic = DeleteRecordsTopic { name: FILLER.to_owned(), partitions: vec![partition] };
-    let request = DeleteRecordsRequest { topics: vec![topic], timeout_ms: TIMEOUT_MS };
-    let answer: DeleteRecordsResponse = broker.call(&request, DELETE_RECORDS_VERSION)?;
-    let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
-    check(partitions.map(|partition| partition.error_code), "delete records")
 }
 
 /// Produces one record more, and gives its error code.
