@@ -44,3 +44,25 @@ fn a_folder_that_cannot_be_made_is_named() {
     assert!(said.contains(&*file.to_string_lossy()), "{said}");
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "not a folder");
 }
+
+#[test]
+fn a_start_after_kill_9_says_in_one_line_what_was_replayed() {
+    if appliance::brokers_outside().is_some() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = Appliance::start(folder.path()).ready();
+    let topic = publish::new_topic("recovered");
+    publish::all(&mut first.http(), &topic, &events::all()[..3]);
+    first.process.kill_9();
+    let mut second = Appliance::start(folder.path()).ready();
+    second.process.terminate();
+    second.process.wait();
+    let said = second.process.errors();
+    let mut lines = said.lines().filter(|line| line.contains("the log was recovered"));
+    let line = lines.next().unwrap_or_else(|| panic!("{said}"));
+    for field in ["rounds", "bytes", "took_ms"] {
+        assert!(line.contains(field), "{line}");
+    }
+    assert_eq!(lines.next(), None);
+}
