@@ -1,6 +1,5 @@
 """kcat. Topics, groups and offsets that are not kcat's affair are looked after by confluent-kafka."""
 
-import itertools
 import json
 import queue
 import re
@@ -42,6 +41,7 @@ def run(*arguments, stdin=b""):
     """Runs kcat to its end; gives its stdout."""
     done = subprocess.run(["kcat", *arguments], input=stdin, capture_output=True, timeout=PATIENCE_S)
     if done.returncode:
+        sys.stderr.buffer.write(done.stderr)
         raise refused(done.stderr.decode())
     return done.stdout
 
@@ -91,8 +91,12 @@ class Client(with_confluent_kafka.Client):
     def producer(self, acks="all", codec=None, idempotent=False, record_bytes_max=1_000_000):
         settings = [f"acks={acks}", f"message.max.bytes={record_bytes_max}", "linger.ms=20"]
         settings += ["retry.backoff.ms=20"]
-        settings += ["enable.idempotence=true"] if idempotent else []
-        return Producer(self, settings, ["-z", codec] if codec else [])
+        switches = ["-z", codec] if codec else []
+        if idempotent:
+            settings.append("enable.idempotence=true")
+            # Else kcat ends when it has lost the connection to its only broker.
+            switches.append("-E")
+        return Producer(self, settings, switches)
 
     def consumer(self, group=None, **options):
         return Consumer(self.bootstrap, group, **options)
@@ -102,39 +106,47 @@ def ids(replicas):
     return [replica["id"] for replica in replicas]
 
 
-def switches(settings):
+def x_switches(settings):
     return [word for setting in settings for word in ("-X", setting)]
 
 
-def kind_of_nothing(record):
-    """Whether what is empty is null; a run of kcat has one kind only."""
-    return b"" if b"" in (record.key, record.value) else None
+def parts(records):
+    return {part for record in records for part in (record.key, record.value)}
+
+
+def rows(records):
+    """What one kcat can send: with the same headers, and with one meaning of what is empty."""
+    row = []
+    for record in records:
+        if row and (record.headers != row[0].headers or {None, b""} <= parts([*row, record])):
+            yield row
+            row = []
+        row.append(record)
+    yield row
 
 
 class Producer:
-    def __init__(self, client, settings, codec):
+    def __init__(self, client, settings, switches):
         self.client = client
-        self.settings = settings
-        self.codec = codec
+        self.switches = [*x_switches(settings), *switches]
 
     def send(self, topic, records, partition=0):
-        """One kcat for all records in a row that have the same headers and kind of nothing."""
-        rows = itertools.groupby(records, lambda record: (record.headers, kind_of_nothing(record)))
-        for (headers, nothing), row in rows:
-            self.send_row(topic, list(row), partition, headers, nothing)
+        """By one kcat for each row of records that are alike."""
+        for row in rows(records):
+            self.send_row(topic, row, partition)
         # kcat does not say where they are.
         end = self.client.offset(topic, partition, "latest")
         return list(range(end - len(records), end))
 
-    def send_row(self, topic, records, partition, headers, nothing):
+    def send_row(self, topic, records, partition):
         stdin = b"".join(
             (record.key or b"") + KEY_END + (record.value or b"") + RECORD_END for record in records
         )
         command = ["-P", "-b", self.client.bootstrap, "-t", topic, "-p", str(partition)]
-        command += [*switches(self.settings), *self.codec]
+        command += self.switches
         command += ["-K", KEY_END.decode(), "-D", RECORD_END.decode()]
-        command += ["-Z"] if nothing is None else []
-        for name, value in headers:
+        command += ["-Z"] if None in parts(records) else []
+        for name, value in records[0].headers:
             command += ["-H", name.encode() + b"=" + value]
         run(*command, stdin=stdin)
 
@@ -169,7 +181,7 @@ class Consumer:
             ]
         if instance:
             settings.append(f"group.instance.id={instance}")
-        self.command = ["kcat", "-b", bootstrap, "-f", FORMAT, "-u", *switches(settings)]
+        self.command = ["kcat", "-b", bootstrap, "-f", FORMAT, "-u", *x_switches(settings)]
         self.group = group
         self.process = None
         self.received = queue.Queue()
