@@ -95,7 +95,8 @@ impl Run<'_> {
         let case: CaseResult =
             serde_json::from_str(line).on(format_args!("understand the program's {line:?}"))?;
         if case.outcome == Mark::Fail {
-            println!("{}: {} FAILED: {}", self.label, case.case, case.detail);
+            let first_line = case.detail.lines().next().unwrap_or_default();
+            println!("{}: {} FAILED: {first_line}", self.label, case.case);
         }
         result.cases.push(case);
         Ok(())
