@@ -130,6 +130,7 @@ func Main(name string, connect func(bootstrap string) (Client, error)) {
 		fmt.Fprintln(os.Stderr, "connect:", err)
 		os.Exit(1)
 	}
+	awaitBroker(client)
 	out := json.NewEncoder(os.Stdout)
 	_ = out.Encode(map[string]string{"client": name})
 	for _, wanted := range os.Args[3:] {
@@ -137,6 +138,19 @@ func Main(name string, connect func(bootstrap string) (Client, error)) {
 	}
 	client.Close()
 	os.Exit(0)
+}
+
+// awaitBroker gives a broker that has just started the time to know itself: until then it names no
+// brokers in its answers, which some clients keep for a while. If it stays so, the cases will tell.
+func awaitBroker(client Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), CaseTime/2)
+	defer cancel()
+	for ctx.Err() == nil {
+		if brokers, err := client.Brokers(ctx); err == nil && len(brokers) > 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // one runs a case beside its clock, so that a client that hangs does not hold up the others.
