@@ -17,6 +17,7 @@ use pagi_appliance::core::log::checkpoint::FORMAT;
 use pagi_appliance::core::log::entry::CommittedOffset;
 use pagi_appliance::core::log::group_metadata::{GroupMetadata, MemberMetadata};
 use pagi_appliance::core::log::ids::{PartitionId, Salt, TopicId};
+use pagi_appliance::core::log::settings::TopicSettings;
 use pagi_appliance::core::log::state::Placed;
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::batch_builder::{BatchBuilder, Producer};
@@ -126,7 +127,12 @@ fn group(name: &str, generation: i32) -> GroupMetadata {
 }
 
 fn create(name: &str, partitions: u32) -> Command {
-    Command::CreateTopic { name: name_of(name), partitions, uuid: [7; 16] }
+    Command::CreateTopic {
+        name: name_of(name),
+        partitions,
+        uuid: [7; 16],
+        settings: TopicSettings::default(),
+    }
 }
 
 fn name_of(name: &str) -> TopicName {

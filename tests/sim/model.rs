@@ -7,6 +7,7 @@ use pagi_appliance::broker::store::writer::{Command, Done};
 use pagi_appliance::core::log::entry::{CommittedOffset, NewTopic};
 use pagi_appliance::core::log::group_metadata::GroupMetadata;
 use pagi_appliance::core::log::ids::{PartitionId, TopicId};
+use pagi_appliance::core::log::settings::TopicSettings;
 use pagi_appliance::core::log::state::{Placed, Refusal};
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::record_batch::{self, BatchHeader};
@@ -40,7 +41,7 @@ impl Intent {
         match self.clone() {
             Self::Append { partition, batch } => Command::Append { partition, batch },
             Self::Create { name, partitions, uuid } => {
-                Command::CreateTopic { name, partitions, uuid }
+                Command::CreateTopic { name, partitions, uuid, settings: TopicSettings::default() }
             }
             Self::Delete { name } => Command::DeleteTopic(name),
             Self::Commit { group, offsets } => Command::CommitOffsets { group, offsets },
@@ -108,6 +109,7 @@ impl Model {
                     uuid: *uuid,
                     name: name.clone(),
                     partitions: *partitions,
+                    settings: TopicSettings::default(),
                 })
             }
             Intent::Delete { name } => {

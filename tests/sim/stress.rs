@@ -14,6 +14,7 @@ use pagi_appliance::broker::store::writer::{Command, Done};
 use pagi_appliance::broker::store::{Outcome, Running, Store};
 use pagi_appliance::core::log::entry::CommittedOffset;
 use pagi_appliance::core::log::ids::{PartitionId, TopicId};
+use pagi_appliance::core::log::settings::TopicSettings;
 use pagi_appliance::core::log::state::Placed;
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::batch_builder::Producer;
@@ -63,7 +64,16 @@ fn close(running: Running) {
 async fn create_topic(store: &Store, name: &str, partitions: u32) -> TopicId {
     let name = TopicName::parse(name).unwrap();
     let uuid = [3; 16];
-    match store.execute(Command::CreateTopic { name, partitions, uuid }).await.unwrap() {
+    match store
+        .execute(Command::CreateTopic {
+            name,
+            partitions,
+            uuid,
+            settings: TopicSettings::default(),
+        })
+        .await
+        .unwrap()
+    {
         Ok(Done::TopicCreated(id)) => id,
         other => panic!("{other:?}"),
     }

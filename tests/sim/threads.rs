@@ -12,6 +12,7 @@ use pagi_appliance::broker::store::threads::{Failure, Message, Threads};
 use pagi_appliance::broker::store::view::View;
 use pagi_appliance::broker::store::writer::{Command, Done, Submission};
 use pagi_appliance::core::log::ids::{PartitionId, TopicId};
+use pagi_appliance::core::log::settings::TopicSettings;
 use pagi_appliance::core::log::state::{Placed, Refusal};
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::batch_builder::Producer;
@@ -64,7 +65,12 @@ fn execute(messages: &Sender<Message>, command: Command) -> Option<Outcome> {
 
 fn create_topic(messages: &Sender<Message>) -> Option<TopicId> {
     let name = TopicName::parse("shared").unwrap();
-    let create = Command::CreateTopic { name, partitions: CLIENTS, uuid: [3; 16] };
+    let create = Command::CreateTopic {
+        name,
+        partitions: CLIENTS,
+        uuid: [3; 16],
+        settings: TopicSettings::default(),
+    };
     match execute(messages, create)?.ok()? {
         Done::TopicCreated(id) => Some(id),
         other => panic!("{other:?}"),

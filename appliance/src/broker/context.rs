@@ -13,6 +13,7 @@ use super::metrics::Metrics;
 use super::store::view::Topic;
 use super::store::writer::{Command, Done};
 use super::store::{Ended, Store};
+use crate::core::log::settings::TopicSettings;
 use crate::core::log::state::Refusal;
 use crate::limits::{
     FRAME_BYTES_IN_FLIGHT_MAX, FRAME_BYTES_LARGE, OFFSET_SEARCHES_MAX, PERMIT_BYTES,
@@ -101,7 +102,8 @@ impl Context {
     /// # Errors
     /// The code to answer with.
     pub async fn auto_create(&self, name: &TopicName) -> Result<Arc<Topic>, KafkaCode> {
-        match self.create_topic(name, self.config.default_partitions).await {
+        let settings = TopicSettings::default();
+        match self.create_topic(name, self.config.default_partitions, settings).await {
             Ok(()) | Err(KafkaCode::TopicAlreadyExists) => {}
             Err(code) => return Err(code),
         }
@@ -112,9 +114,22 @@ impl Context {
     ///
     /// # Errors
     /// The code to answer with.
-    pub async fn create_topic(&self, name: &TopicName, partitions: u32) -> Result<(), KafkaCode> {
+    pub async fn create_topic(
+        &self,
+        name: &TopicName,
+        partitions: u32,
+        settings: TopicSettings,
+    ) -> Result<(), KafkaCode> {
         let uuid = Uuid::new_v4().into_bytes();
-        let command = Command::CreateTopic { name: name.clone(), partitions, uuid };
+        let command = Command::CreateTopic { name: name.clone(), partitions, uuid, settings };
+        self.execute(command).await
+    }
+
+    /// Has the log do something. It is durable when this returns.
+    ///
+    /// # Errors
+    /// The code to answer with.
+    pub async fn execute(&self, command: Command) -> Result<(), KafkaCode> {
         match self.store.execute(command).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(refusal)) => Err(code_of(refusal)),

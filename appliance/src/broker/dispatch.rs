@@ -91,13 +91,6 @@ impl To {
     fn encode<M: Message>(self, response: &M) -> Response {
         Some(encode_response(response, self.version, self.correlation_id))
     }
-
-    fn refuse(self) -> Response {
-        let mut out = Encoder::framed();
-        out.put(&self.correlation_id.to_be_bytes());
-        out.put(&KafkaCode::UnsupportedVersion.number().to_be_bytes());
-        Some(out.finish())
-    }
 }
 
 async fn answer(context: &Context, client: &Client, request: Request, to: To) -> Response {
@@ -159,12 +152,24 @@ async fn answer(context: &Context, client: &Client, request: Request, to: To) ->
         Request::DescribeProducers(request) => {
             to.encode(&api::describe_producers::respond(context, request).await)
         }
-        Request::DescribeConfigs(_)
-        | Request::AlterConfigs(_)
-        | Request::DescribeLogDirs(_)
-        | Request::CreatePartitions(_)
-        | Request::IncrementalAlterConfigs(_)
-        | Request::DescribeCluster(_) => to.refuse(),
+        Request::DescribeConfigs(request) => {
+            to.encode(&api::describe_configs::respond(context, request))
+        }
+        Request::AlterConfigs(request) => {
+            to.encode(&api::alter_configs::respond(context, request).await)
+        }
+        Request::IncrementalAlterConfigs(request) => {
+            to.encode(&api::incremental_alter_configs::respond(context, request).await)
+        }
+        Request::CreatePartitions(request) => {
+            to.encode(&api::create_partitions::respond(context, request).await)
+        }
+        Request::DescribeCluster(request) => {
+            to.encode(&api::describe_cluster::respond(context, endpoint, &request))
+        }
+        Request::DescribeLogDirs(request) => {
+            to.encode(&api::describe_log_dirs::respond(context, request))
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::connection::serve;
 use super::context::Context;
 use super::group;
 use super::metrics::Metrics;
+use super::retention;
 use super::store::layout::wal_file;
 use super::store::open::Recovery;
 use super::store::threads::Failure;
@@ -79,6 +80,7 @@ impl PagiEmbeddedBroker {
         let mut background = JoinSet::new();
         background.spawn(group::expiry::run(Arc::clone(&groups), store, shutdown.clone()));
         background.spawn(groups.run(shutdown.clone()));
+        background.spawn(retention::run(context.store.clone(), shutdown.clone()));
         let accepting = tokio::spawn(accept(context, listener, shutdown));
         let failure = running.failure.clone();
         Ok(Self { address, trigger, accepting, background, running, failure })

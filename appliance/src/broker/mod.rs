@@ -13,6 +13,8 @@ pub mod group;
 pub mod inspect;
 pub mod metrics;
 pub mod peer;
+pub mod resource;
+pub mod retention;
 pub mod store;
 
 pub use config::{Config, ConfigError};

@@ -14,6 +14,7 @@ pub const BATCH_HEADER_BYTES: usize = 61;
 const LENGTH_END: usize = 12;
 const CRC_AT: usize = 17;
 const CRC_FROM: usize = 21;
+const MAX_TIMESTAMP_AT: usize = 35;
 const MAGIC_AT: usize = 16;
 const MAGIC_V2: i8 = 2;
 
@@ -204,6 +205,22 @@ pub fn assign(batch: &mut [u8], base_offset: i64, leader_epoch: i32) {
     }
     if let Some(field) = batch.get_mut(LENGTH_END..MAGIC_AT) {
         field.copy_from_slice(&leader_epoch.to_be_bytes());
+    }
+}
+
+/// Gives the records of a checked batch the broker's time (KIP-32): a mark, the largest timestamp
+/// and a new CRC. What is too short is left as it is.
+pub fn set_append_time(batch: &mut [u8], now_ms: i64) {
+    const APPEND_TIME: u8 = 0b1000;
+    let Some(max_timestamp) = batch.get_mut(MAX_TIMESTAMP_AT..MAX_TIMESTAMP_AT + 8) else { return };
+    max_timestamp.copy_from_slice(&now_ms.to_be_bytes());
+    // The attributes are the first that the CRC covers; the mark is in their second byte.
+    if let Some(attributes) = batch.get_mut(CRC_FROM + 1) {
+        *attributes |= APPEND_TIME;
+    }
+    let crc = batch.get(CRC_FROM..).map_or(0, crc32c::crc32c);
+    if let Some(stored) = batch.get_mut(CRC_AT..CRC_FROM) {
+        stored.copy_from_slice(&crc.to_be_bytes());
     }
 }
 

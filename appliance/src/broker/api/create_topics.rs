@@ -2,25 +2,35 @@
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::messages::create_topics::{
-    CreatableTopic, CreatableTopicConfig, CreatableTopicResult, CreateTopicsRequest,
+    CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest,
     CreateTopicsResponse,
 };
 use pagi_protocol::kafka::wire::Uuid;
 
-use crate::broker::context::Context;
+use crate::broker::context::{Context, NODE_ID};
+use crate::broker::resource::{self, Refused};
+use crate::core::log::settings::TopicSettings;
 use crate::limits::PARTITIONS_PER_TOPIC_MAX;
 
 /// The broker's default, in place of a number.
 const DEFAULT: i32 = -1;
-/// Settings that say what this broker does anyway, with the value that does.
-const SETTINGS: &[(&str, &str)] =
-    &[("cleanup.policy", "delete"), ("compression.type", "producer"), ("min.insync.replicas", "1")];
+
+/// A topic that was made, or could be.
+struct Made {
+    partitions: u32,
+    settings: TopicSettings,
+}
 
 /// Makes each topic that can be made.
 pub async fn respond(context: &Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
-        let made = create(context, &topic, request.validate_only).await;
+        let made = if names.iter().filter(|name| **name == topic.name).count() > 1 {
+            Err((KafkaCode::InvalidRequest, "Duplicate topic name.".to_owned()))
+        } else {
+            create(context, &topic, request.validate_only).await
+        };
         topics.push(result(context, topic.name, made));
     }
     CreateTopicsResponse { topics, ..CreateTopicsResponse::default() }
@@ -30,64 +40,83 @@ async fn create(
     context: &Context,
     topic: &CreatableTopic,
     validate_only: bool,
-) -> Result<u32, (KafkaCode, String)> {
+) -> Result<Made, Refused> {
     let name = TopicName::parse(&topic.name)
         .map_err(|error| (KafkaCode::InvalidTopicException, error.detail().to_owned()))?;
     let partitions = partitions(context, topic)?;
+    let mut settings = TopicSettings::default();
+    for setting in &topic.configs {
+        let Some(value) = &setting.value else {
+            let words = format!("Null value not supported for topic configs: {}", setting.name);
+            return Err((KafkaCode::InvalidConfig, words));
+        };
+        let set = settings.set(&setting.name, Some(value));
+        set.map_err(|error| resource::invalid(&error))?;
+    }
     if context.topic(&topic.name).is_some() {
-        return Err((KafkaCode::TopicAlreadyExists, format!("topic '{name}' exists")));
+        return Err((KafkaCode::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
     }
     if !validate_only {
         let failed = |code| (code, format!("topic '{name}' could not be made: {code:?}"));
-        context.create_topic(&name, partitions).await.map_err(failed)?;
+        context.create_topic(&name, partitions, settings.clone()).await.map_err(failed)?;
     }
-    Ok(partitions)
+    Ok(Made { partitions, settings })
 }
 
-fn partitions(context: &Context, topic: &CreatableTopic) -> Result<u32, (KafkaCode, String)> {
-    if !topic.assignments.is_empty() {
-        let words = "there is one broker: leave the replica assignment out";
-        return Err((KafkaCode::InvalidReplicaAssignment, words.to_owned()));
-    }
+fn partitions(context: &Context, topic: &CreatableTopic) -> Result<u32, Refused> {
     if !matches!(topic.replication_factor, -1 | 1) {
         let words = "there is one broker: the replication factor can only be 1";
         return Err((KafkaCode::InvalidReplicationFactor, words.to_owned()));
     }
-    if let Some(setting) = topic.configs.iter().find(|setting| !is_honoured(setting)) {
-        let value = setting.value.as_deref().unwrap_or("null");
-        let words = format!("the setting {}={value} is not supported", setting.name);
-        return Err((KafkaCode::InvalidConfig, words));
+    let assigned = topic.assignments.len();
+    let wanted = match topic.num_partitions {
+        DEFAULT if assigned > 0 => assigned_partitions(topic)?,
+        _ if assigned > 0 => {
+            let words = "Both assignments and a number of partitions were given.";
+            return Err((KafkaCode::InvalidRequest, words.to_owned()));
+        }
+        DEFAULT => return Ok(context.config.default_partitions),
+        wanted => u32::try_from(wanted).unwrap_or(0),
+    };
+    if (1..=PARTITIONS_PER_TOPIC_MAX).contains(&wanted) {
+        return Ok(wanted);
     }
-    if topic.num_partitions == DEFAULT {
-        return Ok(context.config.default_partitions);
-    }
-    u32::try_from(topic.num_partitions)
-        .ok()
-        .filter(|count| (1..=PARTITIONS_PER_TOPIC_MAX).contains(count))
-        .ok_or_else(|| {
-            let words = format!("a topic has 1 to {PARTITIONS_PER_TOPIC_MAX} partitions");
-            (KafkaCode::InvalidPartitions, words)
-        })
+    let words = format!("a topic has 1 to {PARTITIONS_PER_TOPIC_MAX} partitions");
+    Err((KafkaCode::InvalidPartitions, words))
 }
 
-fn is_honoured(setting: &CreatableTopicConfig) -> bool {
-    let value = setting.value.as_deref().unwrap_or_default();
-    SETTINGS.contains(&(setting.name.as_str(), value))
+/// As many as were assigned, each to this broker, numbered without a gap.
+fn assigned_partitions(topic: &CreatableTopic) -> Result<u32, Refused> {
+    let mut indexes: Vec<i32> = topic.assignments.iter().map(|a| a.partition_index).collect();
+    indexes.sort_unstable();
+    let in_order = (0..).zip(&indexes).all(|(wanted, index)| wanted == *index);
+    if !in_order || topic.assignments.iter().any(|assigned| assigned.broker_ids != [NODE_ID]) {
+        let words = format!("Partitions are numbered from 0, and each is on broker {NODE_ID}.");
+        return Err((KafkaCode::InvalidReplicaAssignment, words));
+    }
+    Ok(u32::try_from(indexes.len()).unwrap_or(u32::MAX))
 }
 
-fn result(
-    context: &Context,
-    name: String,
-    made: Result<u32, (KafkaCode, String)>,
-) -> CreatableTopicResult {
+fn result(context: &Context, name: String, made: Result<Made, Refused>) -> CreatableTopicResult {
     match made {
-        Ok(partitions) => CreatableTopicResult {
-            topic_id: context.topic(&name).map_or(Uuid::default(), |t| Uuid(t.made.uuid)),
-            name,
-            num_partitions: i32::try_from(partitions).unwrap_or(DEFAULT),
-            replication_factor: 1,
-            ..CreatableTopicResult::default()
-        },
+        Ok(made) => {
+            let shown = resource::of_topic(&made.settings, &context.config).into_iter();
+            let configs = shown.map(|shown| CreatableTopicConfigs {
+                name: shown.name.to_owned(),
+                value: Some(shown.value),
+                read_only: shown.read_only,
+                config_source: shown.source as i8,
+                is_sensitive: false,
+            });
+            CreatableTopicResult {
+                topic_id: context.topic(&name).map_or(Uuid::default(), |t| Uuid(t.made.uuid)),
+                name,
+                num_partitions: i32::try_from(made.partitions).unwrap_or(DEFAULT),
+                replication_factor: 1,
+                configs: Some(configs.collect()),
+                ..CreatableTopicResult::default()
+            }
+        }
         Err((code, words)) => CreatableTopicResult {
             name,
             error_code: code.number(),

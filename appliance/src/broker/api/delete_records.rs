@@ -9,8 +9,7 @@ use pagi_protocol::kafka::messages::delete_records::{
     DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
 
-use crate::broker::context::{Context, code_of};
-use crate::broker::store::Ended;
+use crate::broker::context::Context;
 use crate::broker::store::view::Topic;
 use crate::broker::store::writer::Command;
 
@@ -59,11 +58,7 @@ async fn delete(
     }
     if offset > log_start {
         let command = Command::MoveLogStart { partition: partition.id, offset };
-        match context.store.execute(command).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(refusal)) => return Err(code_of(refusal)),
-            Err(Ended) => return Err(KafkaCode::KafkaStorageError),
-        }
+        context.execute(command).await?;
     }
     Ok(partition.log.lock().log_start())
 }

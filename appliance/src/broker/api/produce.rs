@@ -5,18 +5,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::messages::produce::{
     ProducePartition, ProducePartitionResponse, ProduceRequest, ProduceResponse,
     ProduceTopicResponse,
 };
-use pagi_protocol::kafka::record_batch::{BatchError, BatchHeader};
+use pagi_protocol::kafka::record_batch::{self, BatchError, BatchHeader};
 
 use crate::broker::context::{Context, code_of};
+use crate::broker::store::clock::now_ms;
 use crate::broker::store::view::{Partition, Topic};
 use crate::broker::store::writer::{Command, Done};
 use crate::broker::store::{Outcome, Pending};
+use crate::core::log::settings::TopicSettings;
 use crate::core::log::state::Placed;
 use crate::limits::PRODUCE_WAIT_MAX;
 
@@ -43,6 +45,7 @@ struct Place {
     log: Arc<Partition>,
     records: u64,
     bytes: u64,
+    append_time_ms: Option<i64>,
 }
 
 /// A refusal of one partition's batches, in a code and in words.
@@ -65,11 +68,11 @@ pub async fn submit(context: &Context, request: ProduceRequest, version: i16) ->
             };
             let mut answer = ProducePartitionResponse { index, ..Default::default() };
             match taken {
-                Ok(Checked { log, batch, records }) => {
+                Ok(Checked { log, batch, records, append_time_ms }) => {
                     let (topic, partition) = (response.responses.len(), partitions.len());
                     let bytes = batch.len() as u64;
                     commands.push(Command::Append { partition: log.id, batch });
-                    places.push(Place { topic, partition, log, records, bytes });
+                    places.push(Place { topic, partition, log, records, bytes, append_time_ms });
                 }
                 Err((code, words)) => {
                     answer.error_code = code.number();
@@ -113,6 +116,8 @@ struct Checked {
     log: Arc<Partition>,
     batch: Bytes,
     records: u64,
+    /// The broker's time, where records get it.
+    append_time_ms: Option<i64>,
 }
 
 /// Checks one partition's batch as a broker must before it appends it.
@@ -126,7 +131,10 @@ fn check(
         .ok_or((KafkaCode::UnknownTopicOrPartition, None))?;
     let batch: Bytes = data.records.unwrap_or_default();
     let header = BatchHeader::parse(&batch).map_err(refused)?;
-    if header.total_bytes > context.config.message_bytes_max.min(context.store.batch_bytes_max()) {
+    let settings = topic.map(|topic| &topic.made.settings);
+    let of_topic = settings.and_then(TopicSettings::message_bytes_max);
+    let bytes_max = of_topic.unwrap_or(context.config.message_bytes_max);
+    if header.total_bytes > bytes_max.min(context.store.batch_bytes_max()) {
         return Err((KafkaCode::MessageTooLarge, None));
     }
     header.validate(&batch).map_err(refused)?;
@@ -144,7 +152,13 @@ fn check(
         return invalid("an idempotent batch has no sequence");
     }
     let records = u64::from(header.records.unsigned_abs());
-    Ok(Checked { log: Arc::clone(partition), batch, records })
+    let (mut batch, mut append_time_ms) = (batch, None);
+    if settings.is_some_and(TopicSettings::append_time) {
+        let (mut stamped, now_ms) = (BytesMut::from(batch.as_ref()), now_ms());
+        record_batch::set_append_time(&mut stamped, now_ms);
+        (batch, append_time_ms) = (stamped.freeze(), Some(now_ms));
+    }
+    Ok(Checked { log: Arc::clone(partition), batch, records, append_time_ms })
 }
 
 fn refused(error: BatchError) -> Refused {
@@ -194,6 +208,7 @@ fn settle(response: &mut ProduceResponse, place: &Place, outcome: Outcome, conte
         Ok(Done::Appended(placed)) => {
             let (Placed::New { base_offset } | Placed::Duplicate { base_offset }) = placed;
             answer.base_offset = base_offset;
+            answer.log_append_time_ms = place.append_time_ms.unwrap_or(-1);
             answer.log_start_offset = place.log.log.lock().log_start();
             if matches!(placed, Placed::New { .. }) {
                 context.metrics.produced_records.inc_by(place.records);

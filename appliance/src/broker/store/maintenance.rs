@@ -138,7 +138,7 @@ impl Maintenance {
         if partition.is_deleted() {
             return Ok(true);
         }
-        let writes = partition.log.lock().plan_flush(limit, self.roll());
+        let writes = partition.log.lock().plan_flush(limit, self.roll(partition));
         for write in &writes {
             self.write_segment(partition, write)?;
         }
@@ -148,8 +148,10 @@ impl Maintenance {
         Ok(log.tail().next().is_none())
     }
 
-    fn roll(&self) -> Roll {
-        Roll { bytes: self.sizes.segment_bytes, age_ms: i64::MAX }
+    fn roll(&self, partition: &Partition) -> Roll {
+        let topic = self.view.topic_by_id(partition.id.topic);
+        let roll = topic.map(|topic| topic.made.settings.roll()).unwrap_or_default();
+        Roll { bytes: roll.bytes.min(self.sizes.segment_bytes), ..roll }
     }
 
     fn write_segment(&mut self, partition: &Partition, write: &SegmentWrite) -> io::Result<()> {

@@ -134,6 +134,12 @@ impl View {
                 );
             }
             Entry::CreateTopic(made) => self.insert(Topic::new(made, |_| PartitionLog::default())),
+            Entry::SetTopicSettings { topic, settings } => {
+                self.change(topic, |made| made.settings = settings);
+            }
+            Entry::AddPartitions { topic, partitions } => {
+                self.change(topic, |made| made.partitions = partitions);
+            }
             Entry::DeleteTopic(id) => self.delete(id),
             Entry::CommitOffsets { group, offsets } => {
                 self.groups.commit(group, offsets);
@@ -172,6 +178,19 @@ impl View {
         topics.by_name.insert(topic.made.name.clone(), topic.made.id);
         topics.by_uuid.insert(topic.made.uuid, topic.made.id);
         topics.by_id.insert(topic.made.id, Arc::new(topic));
+    }
+
+    /// Readers that hold the topic as it was go on with its partitions.
+    fn change(&self, id: TopicId, change: impl FnOnce(&mut NewTopic)) {
+        let mut topics = self.topics.write();
+        let Some(topic) = topics.by_id.get(&id) else { return };
+        let mut made = topic.made.clone();
+        change(&mut made);
+        let mut changed = Topic::new(made, |_| PartitionLog::default());
+        for (slot, partition) in changed.partitions.iter_mut().zip(&topic.partitions) {
+            *slot = Arc::clone(partition);
+        }
+        topics.by_id.insert(id, Arc::new(changed));
     }
 
     fn delete(&self, id: TopicId) {

@@ -23,6 +23,7 @@ use crate::core::log::group_metadata::GroupMetadata;
 use crate::core::log::ids::{LEADER_EPOCH, PartitionId, Salt, Sequence, TopicId};
 use crate::core::log::producers::ActiveProducer;
 use crate::core::log::round::{HEADER_BYTES, RoundBuilder};
+use crate::core::log::settings::TopicSettings;
 use crate::core::log::state::{LogState, Placed, Refusal};
 use crate::limits::{BATCH_BYTES_MAX, DISK_RESERVE_BYTES, GROUPS_MAX};
 
@@ -44,9 +45,25 @@ pub enum Command {
         partitions: u32,
         /// Its id on the wire.
         uuid: [u8; 16],
+        /// What is set for it.
+        settings: TopicSettings,
     },
     /// Delete a topic and all its records.
     DeleteTopic(TopicName),
+    /// Replace a topic's settings.
+    SetTopicSettings {
+        /// The topic.
+        name: TopicName,
+        /// All that is set from now on.
+        settings: TopicSettings,
+    },
+    /// Give a topic more partitions.
+    AddPartitions {
+        /// The topic.
+        name: TopicName,
+        /// How many it has then.
+        partitions: u32,
+    },
     /// Keep a group's progress.
     CommitOffsets {
         /// The group.
@@ -83,7 +100,11 @@ impl Command {
         const FIXED: usize = 64;
         match self {
             Self::Append { batch, .. } => APPEND_OVERHEAD_BYTES + batch.len(),
-            Self::CreateTopic { name, .. } => FIXED + name.as_str().len(),
+            Self::CreateTopic { name, settings, .. } => {
+                FIXED + name.as_str().len() + settings.encoded_bytes()
+            }
+            Self::SetTopicSettings { settings, .. } => FIXED + settings.encoded_bytes(),
+            Self::AddPartitions { .. } => FIXED,
             Self::DeleteTopic(_) | Self::ReserveProducerIds | Self::MoveLogStart { .. } => FIXED,
             Self::StoreGroup(group) => FIXED + group.encoded_bytes(),
             Self::DeleteOffsets { group, partitions } => FIXED + group.len() + 8 * partitions.len(),
@@ -111,7 +132,12 @@ impl Room {
     const fn is_for(self, command: &Command) -> bool {
         match self {
             Self::All => true,
-            Self::Log => !matches!(command, Command::Append { .. } | Command::CreateTopic { .. }),
+            Self::Log => !matches!(
+                command,
+                Command::Append { .. }
+                    | Command::CreateTopic { .. }
+                    | Command::AddPartitions { .. }
+            ),
             Self::None => false,
         }
     }
@@ -124,6 +150,8 @@ pub enum Done {
     Appended(Placed),
     /// The topic exists.
     TopicCreated(TopicId),
+    /// The topic has its settings, or its partitions.
+    TopicChanged,
     /// The topic is gone.
     TopicDeleted,
     /// The offsets are durable.
@@ -288,10 +316,17 @@ impl LogWriter {
             Command::Append { partition, batch } => {
                 return self.append(partition, &batch, round, now_ms).map(Done::Appended);
             }
-            Command::CreateTopic { name, partitions, uuid } => {
-                let topic = self.state.plan_topic(&name, partitions, uuid)?;
+            Command::CreateTopic { name, partitions, uuid, settings } => {
+                let topic = self.state.plan_topic(&name, partitions, uuid, settings)?;
                 let done = Done::TopicCreated(topic.id);
                 (Entry::CreateTopic(topic), done)
+            }
+            Command::SetTopicSettings { name, settings } => {
+                let topic = self.state.topic_id(&name).ok_or(Refusal::UnknownPartition)?;
+                (Entry::SetTopicSettings { topic, settings }, Done::TopicChanged)
+            }
+            Command::AddPartitions { name, partitions } => {
+                (self.state.plan_partitions(&name, partitions)?, Done::TopicChanged)
             }
             Command::DeleteTopic(name) => {
                 let id = self.state.topic_id(&name).ok_or(Refusal::UnknownPartition)?;

@@ -225,13 +225,14 @@ mod tests {
     use pagi_protocol::TopicName;
 
     use super::super::entry::Entry;
+    use super::super::settings::TopicSettings;
     use super::*;
 
     fn sample() -> Checkpoint {
         let partition = PartitionId { topic: TopicId(1), index: 0 };
         let mut state = LogState::default();
         let name = TopicName::parse("orders").unwrap();
-        let topic = state.plan_topic(&name, 2, [7; 16]).unwrap();
+        let topic = state.plan_topic(&name, 2, [7; 16], TopicSettings::default()).unwrap();
         state.apply(&Entry::CreateTopic(topic), 0);
         let segment = Segment {
             base_offset: 0,

@@ -9,6 +9,7 @@ use pagi_protocol::TopicName;
 use super::bytes_codec::{CodecError, Reader, len_u32, put_sized};
 use super::group_metadata::GroupMetadata;
 use super::ids::{PartitionId, TopicId};
+use super::settings::TopicSettings;
 
 const APPEND: u8 = 1;
 const CREATE_TOPIC: u8 = 2;
@@ -17,6 +18,8 @@ const COMMIT_OFFSETS: u8 = 4;
 const RESERVE_PRODUCER_IDS: u8 = 5;
 const STORE_GROUP: u8 = 6;
 const DELETE_OFFSETS: u8 = 7;
+const SET_TOPIC_SETTINGS: u8 = 8;
+const ADD_PARTITIONS: u8 = 9;
 const MOVE_LOG_START: u8 = 10;
 const DELETE_GROUP: u8 = 11;
 
@@ -60,6 +63,20 @@ pub enum Entry {
     },
     /// Forget a group.
     DeleteGroup(String),
+    /// Replace a topic's settings.
+    SetTopicSettings {
+        /// The topic.
+        topic: TopicId,
+        /// All that is set from now on.
+        settings: TopicSettings,
+    },
+    /// Give a topic more partitions.
+    AddPartitions {
+        /// The topic.
+        topic: TopicId,
+        /// How many it has then.
+        partitions: u32,
+    },
     /// Delete the records of a partition before an offset.
     MoveLogStart {
         /// The partition.
@@ -80,6 +97,8 @@ pub struct NewTopic {
     pub name: TopicName,
     /// How many partitions it has.
     pub partitions: u32,
+    /// What was set for it.
+    pub settings: TopicSettings,
 }
 
 /// What a group committed for one partition.
@@ -148,6 +167,16 @@ impl Entry {
                 out.put_u8(DELETE_GROUP);
                 put_sized(out, group.as_bytes());
             }
+            Self::SetTopicSettings { topic, settings } => {
+                out.put_u8(SET_TOPIC_SETTINGS);
+                out.put_u32(topic.0);
+                settings.encode(out);
+            }
+            Self::AddPartitions { topic, partitions } => {
+                out.put_u8(ADD_PARTITIONS);
+                out.put_u32(topic.0);
+                out.put_u32(*partitions);
+            }
             Self::MoveLogStart { partition, offset } => {
                 out.put_u8(MOVE_LOG_START);
                 out.put_u32(partition.topic.0);
@@ -184,6 +213,14 @@ impl Entry {
                 Self::DeleteOffsets { group, partitions }
             }
             DELETE_GROUP => Self::DeleteGroup(reader.text("group")?),
+            SET_TOPIC_SETTINGS => {
+                let topic = TopicId(reader.u32()?);
+                Self::SetTopicSettings { topic, settings: TopicSettings::decode(reader)? }
+            }
+            ADD_PARTITIONS => {
+                let topic = TopicId(reader.u32()?);
+                Self::AddPartitions { topic, partitions: reader.u32()? }
+            }
             MOVE_LOG_START => {
                 let partition = partition_id(reader)?;
                 Self::MoveLogStart { partition, offset: reader.i64()? }
@@ -206,6 +243,7 @@ impl NewTopic {
         out.put_slice(&self.uuid);
         out.put_u32(self.partitions);
         put_sized(out, self.name.as_str().as_bytes());
+        self.settings.encode(out);
     }
 
     /// Reads what [`NewTopic::encode`] wrote.
@@ -219,7 +257,7 @@ impl NewTopic {
         let name = reader.text("topic name")?;
         let name = TopicName::parse(&name)
             .map_err(|_| CodecError::Unknown { what: "topic name of topic", value: id.0.into() })?;
-        Ok(Self { id, uuid, name, partitions })
+        Ok(Self { id, uuid, name, partitions, settings: TopicSettings::decode(reader)? })
     }
 }
 
@@ -285,6 +323,12 @@ mod tests {
         }
     }
 
+    fn settings() -> TopicSettings {
+        let mut settings = TopicSettings::default();
+        settings.set("retention.ms", Some("5000")).unwrap();
+        settings
+    }
+
     fn one_of_each() -> Vec<Entry> {
         let partition = PartitionId { topic: TopicId(3), index: 1 };
         let committed = CommittedOffset {
@@ -300,10 +344,13 @@ mod tests {
                 uuid: [9; 16],
                 name: TopicName::parse("twin.events").unwrap(),
                 partitions: 4,
+                settings: settings(),
             }),
             Entry::DeleteTopic(TopicId(3)),
             Entry::CommitOffsets { group: "g".to_owned(), offsets: vec![(partition, committed)] },
             Entry::ReserveProducerIds { next: 1000 },
+            Entry::SetTopicSettings { topic: TopicId(3), settings: settings() },
+            Entry::AddPartitions { topic: TopicId(3), partitions: 7 },
             Entry::StoreGroup(Arc::new(group_metadata())),
             Entry::DeleteOffsets { group: "g".to_owned(), partitions: vec![partition] },
             Entry::DeleteGroup("g".to_owned()),

@@ -10,4 +10,5 @@ pub mod partition;
 pub mod producers;
 pub mod retention;
 pub mod round;
+pub mod settings;
 pub mod state;

@@ -57,6 +57,13 @@ pub struct Roll {
     pub age_ms: i64,
 }
 
+/// Never.
+impl Default for Roll {
+    fn default() -> Self {
+        Self { bytes: u64::MAX, age_ms: i64::MAX }
+    }
+}
+
 /// A durable batch that is in no segment yet.
 #[derive(Debug, Clone)]
 pub struct TailBatch {
@@ -173,6 +180,12 @@ impl PartitionLog {
         }
         let index = self.segments.partition_point(|segment| segment.next_offset <= offset);
         self.segments.get(index).map_or(Place::Tail, |segment| Place::Segment(*segment))
+    }
+
+    /// All bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes_since(i64::MIN)
     }
 
     /// The bytes from the batch that holds `offset` on; a little more when that is in a segment.

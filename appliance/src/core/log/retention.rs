@@ -14,15 +14,18 @@ pub struct Retention {
 /// The log start offset that `retention` asks for, or `None` while everything is kept.
 ///
 /// A segment goes when its newest record is too old, or when the partition has enough bytes
-/// without it; the ones behind it are looked at only when it goes.
+/// without it; the ones behind it are looked at only when it goes. Records without a timestamp are
+/// never too old (Kafka goes by the time of their file).
 #[must_use]
 pub fn log_start(segments: &[Segment], retention: Retention, now_ms: i64) -> Option<i64> {
     let mut bytes: u64 = segments.iter().map(|segment| segment.log_bytes).sum();
     let mut start = None;
     for segment in segments {
         bytes = bytes.saturating_sub(segment.log_bytes);
-        let age_ms = now_ms.saturating_sub(segment.progress.max_timestamp);
-        let too_old = retention.age_ms.is_some_and(|age_ms_max| age_ms > age_ms_max);
+        let newest_ms = segment.progress.max_timestamp;
+        let age_ms = now_ms.saturating_sub(newest_ms);
+        let too_old =
+            newest_ms >= 0 && retention.age_ms.is_some_and(|age_ms_max| age_ms > age_ms_max);
         let enough_without = retention.bytes.is_some_and(|enough| bytes >= enough);
         if !too_old && !enough_without {
             break;

@@ -15,6 +15,7 @@ use super::bytes_codec::{CodecError, Reader, len_u32};
 use super::entry::{Entry, NewTopic};
 use super::ids::{PartitionId, TopicId};
 use super::producers::{ActiveProducer, Producers, Stamp, Verdict};
+use super::settings::TopicSettings;
 use crate::limits::{PARTITIONS_MAX, PARTITIONS_PER_TOPIC_MAX, PRODUCER_ID_BLOCK, TOPICS_MAX};
 
 /// Why a command is not taken. Nothing was changed.
@@ -137,6 +138,7 @@ impl LogState {
         name: &TopicName,
         partitions: u32,
         uuid: [u8; 16],
+        settings: TopicSettings,
     ) -> Result<NewTopic, Refusal> {
         if self.by_name.contains_key(name) {
             return Err(Refusal::TopicExists);
@@ -149,7 +151,25 @@ impl LogState {
         if self.topics.len() >= TOPICS_MAX || existing.saturating_add(wanted) > PARTITIONS_MAX {
             return Err(Refusal::TooMany);
         }
-        Ok(NewTopic { id: self.next_topic, uuid, name: name.clone(), partitions })
+        Ok(NewTopic { id: self.next_topic, uuid, name: name.clone(), partitions, settings })
+    }
+
+    /// What is to be done to give a topic more partitions; `partitions` is how many it has then.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn plan_partitions(&self, name: &TopicName, partitions: u32) -> Result<Entry, Refusal> {
+        let topic = self.topic_id(name).ok_or(Refusal::UnknownPartition)?;
+        let has = self.topics.get(&topic).map_or(0, |topic| topic.made.partitions);
+        if partitions <= has || partitions > PARTITIONS_PER_TOPIC_MAX {
+            return Err(Refusal::PartitionCount);
+        }
+        let existing: usize = self.topics.values().map(|topic| topic.partitions.len()).sum();
+        let more = usize::try_from(partitions - has).unwrap_or(usize::MAX);
+        if existing.saturating_add(more) > PARTITIONS_MAX {
+            return Err(Refusal::TooMany);
+        }
+        Ok(Entry::AddPartitions { topic, partitions })
     }
 
     /// The number of a topic.
@@ -193,6 +213,18 @@ impl LogState {
         match entry {
             Entry::Append { partition, batch } => self.apply_append(*partition, batch, now_ms),
             Entry::CreateTopic(made) => self.insert(made.clone(), Vec::new()),
+            Entry::SetTopicSettings { topic, settings } => {
+                if let Some(topic) = self.topics.get_mut(topic) {
+                    topic.made.settings = settings.clone();
+                }
+            }
+            Entry::AddPartitions { topic, partitions } => {
+                if let Some(topic) = self.topics.get_mut(topic) {
+                    topic.made.partitions = *partitions;
+                    let count = usize::try_from(*partitions).unwrap_or(usize::MAX);
+                    topic.partitions.resize_with(count, PartitionEnd::default);
+                }
+            }
             Entry::DeleteTopic(id) => {
                 if let Some(topic) = self.topics.remove(id) {
                     self.by_name.remove(&topic.made.name);
@@ -323,7 +355,7 @@ mod tests {
 
     fn topic(state: &mut LogState, name: &str, partitions: u32) -> TopicId {
         let name = TopicName::parse(name).unwrap();
-        let made = state.plan_topic(&name, partitions, [1; 16]).unwrap();
+        let made = state.plan_topic(&name, partitions, [1; 16], TopicSettings::default()).unwrap();
         let id = made.id;
         state.apply(&Entry::CreateTopic(made), 0);
         id
@@ -377,7 +409,14 @@ mod tests {
         let mut state = LogState::default();
         topic(&mut state, "orders", 1);
         let plan = |name, count| {
-            state.plan_topic(&TopicName::parse(name).unwrap(), count, [0; 16]).map(|_| ())
+            state
+                .plan_topic(
+                    &TopicName::parse(name).unwrap(),
+                    count,
+                    [0; 16],
+                    TopicSettings::default(),
+                )
+                .map(|_| ())
         };
         assert_eq!(plan("orders", 1), Err(Refusal::TopicExists));
         assert_eq!(plan("new", 0), Err(Refusal::PartitionCount));
@@ -391,7 +430,7 @@ mod tests {
         let partition = PartitionId { topic: topic(&mut live, "orders", 3), index: 2 };
         let mut replayed = LogState::default();
         let name = TopicName::parse("orders").unwrap();
-        let made = replayed.plan_topic(&name, 3, [1; 16]).unwrap();
+        let made = replayed.plan_topic(&name, 3, [1; 16], TopicSettings::default()).unwrap();
         replayed.apply(&Entry::CreateTopic(made), 0);
         for n in 0..10 {
             let sent = batch(5, Producer { id: 7, epoch: 0, base_sequence: n * 5 });
