@@ -93,6 +93,7 @@ impl To {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each API, and nothing else")]
 async fn answer(context: &Context, client: &Client, request: Request, to: To) -> Response {
     let version = to.version.number;
     let endpoint = &client.peer.endpoint;

@@ -44,9 +44,9 @@ pub struct Setting {
 }
 
 const RETENTION_MS_DEFAULT: i64 = 7 * 24 * 60 * 60 * 1000;
-const BATCH_BYTES: i64 = BATCH_BYTES_MAX as i64;
-const MESSAGE_BYTES_DEFAULT: i64 = MESSAGE_BYTES_MAX_DEFAULT as i64;
-const SEGMENT_BYTES_DEFAULT: i64 = SEGMENT_BYTES as i64;
+const BATCH_BYTES: i64 = BATCH_BYTES_MAX.cast_signed() as i64;
+const MESSAGE_BYTES_DEFAULT: i64 = MESSAGE_BYTES_MAX_DEFAULT.cast_signed() as i64;
+const SEGMENT_BYTES_DEFAULT: i64 = SEGMENT_BYTES.cast_signed();
 const INT_MAX: i64 = i32::MAX as i64;
 
 const fn number(
