@@ -189,6 +189,8 @@ class Consumer:
             heartbeat_interval_ms=300,
             session_timeout_ms=10000,
             allow_auto_create_topics=False,
+            # On a busy machine it joins before it knows the topic; this is when it looks again.
+            metadata_max_age_ms=1000,
         )
 
     def subscribe(self, topic):

@@ -84,7 +84,8 @@ pub(super) fn details(rows: &[Row<'_>]) -> String {
             for (engine, result) in &row.results {
                 for case in result.cases.iter().filter(|case| case.outcome == mark) {
                     let word = if mark == Mark::Fail { "FAIL" } else { "n/a" };
-                    let line = format!("{word} {} {}: {}\n", row.name, case.case, case.detail);
+                    let first_line = case.detail.lines().next().unwrap_or_default();
+                    let line = format!("{word} {} {}: {first_line}\n", row.name, case.case);
                     // What does not apply is the client's own affair: once is enough.
                     if mark == Mark::Fail {
                         text.push_str(&format!("{engine}: {line}"));
