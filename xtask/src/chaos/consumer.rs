@@ -26,6 +26,8 @@ const PARTITIONS: [i32; 4] = [0, 1, 2, 3];
 const EVENTS: i64 = 150;
 /// The longest that a consumer lives: longer than the second between two commits.
 const LIFE_MS_MAX: u64 = 1_600;
+/// How long reading everything to the end may take.
+const END_PATIENCE: Duration = Duration::from_secs(120);
 /// Where calls are that wait for the broker, tell it something, or print.
 const CALLS: [(&str, usize); 6] = [
     ("connect", 8),
@@ -115,9 +117,9 @@ fn to_the_end(
     progress: &mut Progress,
     findings: &Findings,
 ) -> Outcome {
-    let never = Kill::After(Duration::MAX);
-    let mut child = start(binary, address, &never, &["--exit-at-end"])?;
-    let lines = until_killed(&mut child, &never)?;
+    let much_later = Kill::After(END_PATIENCE);
+    let mut child = start(binary, address, &much_later, &["--exit-at-end"])?;
+    let lines = until_killed(&mut child, &much_later)?;
     progress.take(&lines, findings);
     for (partition, printed) in PARTITIONS.iter().zip(progress.printed) {
         if printed != events {
