@@ -12,8 +12,12 @@ import (
 	"pagi/tests/clients/matrix"
 )
 
-// longestWait of a fetch.
-const longestWait = time.Second
+const (
+	// longestWait of a fetch.
+	longestWait = time.Second
+	// patience with an answer, on a machine that has much else to do.
+	patience = 30 * time.Second
+)
 
 type client struct {
 	bootstrap string
@@ -30,14 +34,14 @@ func main() {
 		return 0, false
 	}
 	matrix.Main("kafka-go "+matrix.Version("github.com/segmentio/kafka-go"), func(bootstrap string) (matrix.Client, error) {
-		plain := &kafka.Client{Addr: kafka.TCP(bootstrap), Timeout: 30 * time.Second, Transport: transport()}
+		plain := &kafka.Client{Addr: kafka.TCP(bootstrap), Timeout: patience, Transport: transport()}
 		return &client{bootstrap, plain}, nil
 	})
 }
 
 // transport of its own for each user: one that waits for a fetch holds nobody else up.
 func transport() *kafka.Transport {
-	return &kafka.Transport{ClientID: matrix.ClientID, MetadataTTL: 50 * time.Millisecond}
+	return &kafka.Transport{ClientID: matrix.ClientID, MetadataTTL: 100 * time.Millisecond}
 }
 
 func dialer() *kafka.Dialer {
@@ -94,6 +98,7 @@ func (p *producer) Produce(ctx context.Context, topic string, records []matrix.R
 		Addr: p.settings.Addr, Transport: p.settings.Transport, BatchTimeout: p.settings.BatchTimeout,
 		BatchSize: p.settings.BatchSize, BatchBytes: p.settings.BatchBytes, RequiredAcks: p.settings.RequiredAcks,
 		Compression: p.settings.Compression, Balancer: p.settings.Balancer, Topic: topic,
+		ReadTimeout: patience, WriteTimeout: patience,
 		Completion: func(done []kafka.Message, err error) {
 			lock.Lock()
 			defer lock.Unlock()

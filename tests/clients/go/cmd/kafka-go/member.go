@@ -49,6 +49,11 @@ func (m *member) run() {
 		if errors.Is(err, kafka.ErrGroupClosed) {
 			return
 		}
+		// A coordinator that is about to be there: kafka-go's own Reader asks again, too.
+		var code kafka.Error
+		if errors.As(err, &code) && code.Temporary() {
+			continue
+		}
 		if err != nil {
 			m.Fail(err)
 			return
