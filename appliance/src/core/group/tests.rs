@@ -7,7 +7,7 @@ use super::answer::{Answer, Effects, Joined, Synced};
 use super::joining::Joining;
 use super::state::{Group, Phase};
 use super::syncing::Syncing;
-use crate::limits::{GROUP_BYTES_MAX, GROUP_INITIAL_REBALANCE_DELAY_MS};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_INITIAL_REBALANCE_DELAY_MS, GROUP_LEADER_WAIT_MS_MIN};
 
 const SESSION_MS: i64 = 10_000;
 const REBALANCE_MS: i64 = 20_000;
@@ -321,6 +321,30 @@ fn a_static_member_that_comes_back_with_other_words_waits_for_the_log_not_for_th
     let Some((_, Answer::Joined(joined))) = effects.answers.first() else { panic!("{effects:?}") };
     assert_eq!((joined.code, joined.generation), (KafkaCode::None, generation));
     assert_eq!(played.group.phase(), Phase::Stable);
+}
+
+#[test]
+fn a_static_member_that_does_not_join_is_waited_for_without_haste() {
+    let (mut played, members) = Played::stable(1);
+    let mut joining = played.joining("", Some("i-1"));
+    joining.rebalance_timeout_ms = 0;
+    let request = played.join(joining);
+    played.leave(&members[0].member_id).unwrap();
+    let member = played.joined(request);
+    played.sync(&member, &[]);
+    assert_eq!(played.group.phase(), Phase::Stable);
+    // It is silent while another comes and goes.
+    let mut joining = played.joining("", None);
+    joining.rebalance_timeout_ms = 0;
+    let request = joining.request;
+    let id = joining.new_member_id.clone();
+    played.join(joining);
+    assert!(played.answer(request).is_none());
+    played.leave(&id).unwrap();
+    assert_eq!(played.group.phase(), Phase::PreparingRebalance);
+    played.pass(0);
+    let next_ms = played.group.next_deadline_ms().unwrap();
+    assert!(next_ms >= played.now_ms + GROUP_LEADER_WAIT_MS_MIN, "the timer would spin");
 }
 
 #[test]
