@@ -63,7 +63,7 @@ impl Coordinator {
     /// # Errors
     /// The code to answer with when there is no such group, and `create` is not wanted or not
     /// possible.
-    pub(in crate::broker) async fn ask(
+    pub(crate) async fn ask(
         self: &Arc<Self>,
         group: &str,
         create: bool,
@@ -78,7 +78,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// As for [`Coordinator::ask`].
-    pub(in crate::broker) async fn change<R>(
+    pub(crate) async fn change<R>(
         self: &Arc<Self>,
         group: &str,
         create: bool,
@@ -109,7 +109,7 @@ impl Coordinator {
     }
 
     /// Looks at a group, if it is there.
-    pub(in crate::broker) fn look<R>(
+    pub(crate) fn look<R>(
         &self,
         group: &str,
         look: impl FnOnce(&Group<Waiting>) -> R,
@@ -120,7 +120,7 @@ impl Coordinator {
     }
 
     /// The ids of all groups that have or had members.
-    pub(in crate::broker) fn ids(&self) -> Vec<Arc<str>> {
+    pub(crate) fn ids(&self) -> Vec<Arc<str>> {
         self.groups.lock().keys().cloned().collect()
     }
 
@@ -128,7 +128,7 @@ impl Coordinator {
     ///
     /// # Errors
     /// The code to answer with.
-    pub(in crate::broker) async fn delete(&self, group: &str) -> Result<(), KafkaCode> {
+    pub(crate) async fn delete(&self, group: &str) -> Result<(), KafkaCode> {
         let slot = self.groups.lock().get(group).cloned();
         // Whoever wants to join meanwhile waits, and begins anew.
         let _in_order = match &slot {
