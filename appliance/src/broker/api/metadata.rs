@@ -45,7 +45,9 @@ pub async fn respond(
 }
 
 async fn one(context: &Context, wanted: MetadataRequestTopic, create: bool) -> MetadataTopic {
-    let Some(name) = wanted.name else {
+    // Java's admin gives an empty name beside the id.
+    let by_id = wanted.topic_id != Uuid::default();
+    let Some(name) = wanted.name.filter(|_| !by_id) else {
         return match context.topic_by_uuid(wanted.topic_id.0) {
             Some(topic) => describe(&topic),
             None => failed(None, wanted.topic_id, KafkaCode::UnknownTopicId),
