@@ -127,12 +127,9 @@ fn group(name: &str, generation: i32) -> GroupMetadata {
 }
 
 fn create(name: &str, partitions: u32) -> Command {
-    Command::CreateTopic {
-        name: name_of(name),
-        partitions,
-        uuid: [7; 16],
-        settings: TopicSettings::default(),
-    }
+    let mut settings = TopicSettings::default();
+    settings.set("retention.ms", Some("-1")).unwrap();
+    Command::CreateTopic { name: name_of(name), partitions, uuid: [7; 16], settings }
 }
 
 fn name_of(name: &str) -> TopicName {

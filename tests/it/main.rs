@@ -27,4 +27,5 @@ mod publish;
 mod settings;
 mod shutdown;
 mod support;
+mod topics;
 mod tour;
