@@ -10,6 +10,7 @@ use crate::broker::config::Endpoint;
 use crate::broker::context::{Context, NODE_ID};
 
 const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
 
 /// Answers.
 #[must_use]
@@ -18,10 +19,17 @@ pub fn respond(
     endpoint: &Endpoint,
     request: &DescribeClusterRequest,
 ) -> DescribeClusterResponse {
-    if request.endpoint_type != BROKERS {
+    let refused = match request.endpoint_type {
+        BROKERS => None,
+        CONTROLLERS => {
+            Some((KafkaCode::MismatchedEndpointType, "this is a broker, not a controller"))
+        }
+        _ => Some((KafkaCode::UnsupportedEndpointType, "there is no such type of endpoint")),
+    };
+    if let Some((code, words)) = refused {
         return DescribeClusterResponse {
-            error_code: KafkaCode::MismatchedEndpointType.number(),
-            error_message: Some("this is a broker, not a controller".to_owned()),
+            error_code: code.number(),
+            error_message: Some(words.to_owned()),
             endpoint_type: BROKERS,
             ..DescribeClusterResponse::default()
         };
