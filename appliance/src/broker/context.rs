@@ -44,6 +44,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Waiting requests are answered when this asks.
     pub shutdown: Shutdown,
+    /// Held while settings of a topic are read and changed.
+    pub changing_settings: tokio::sync::Mutex<()>,
     producer_ids: Mutex<std::ops::Range<i64>>,
 }
 
@@ -68,6 +70,7 @@ impl Context {
             search_permits: Semaphore::new(OFFSET_SEARCHES_MAX),
             metrics,
             shutdown,
+            changing_settings: tokio::sync::Mutex::default(),
             producer_ids: Mutex::new(0..0),
         }
     }

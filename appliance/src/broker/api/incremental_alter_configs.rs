@@ -41,6 +41,8 @@ async fn alter(
     wanted: &AlterConfigsResource,
     validate_only: bool,
 ) -> Result<(), Refused> {
+    // One change after the other, from what is read to what is durable.
+    let _changing = context.changing_settings.lock().await;
     let topic = resource::alterable(context, wanted.resource_type, &wanted.resource_name)?;
     let mut settings = topic.made.settings.clone();
     for setting in &wanted.configs {

@@ -150,8 +150,8 @@ impl Maintenance {
 
     fn roll(&self, partition: &Partition) -> Roll {
         let topic = self.view.topic_by_id(partition.id.topic);
-        let roll = topic.map(|topic| topic.made.settings.roll()).unwrap_or_default();
-        Roll { bytes: roll.bytes.min(self.sizes.segment_bytes), ..roll }
+        let settings = topic.map(|topic| topic.made.settings.clone()).unwrap_or_default();
+        settings.roll(self.sizes.segment_bytes)
     }
 
     fn write_segment(&mut self, partition: &Partition, write: &SegmentWrite) -> io::Result<()> {

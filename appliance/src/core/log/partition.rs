@@ -57,13 +57,6 @@ pub struct Roll {
     pub age_ms: i64,
 }
 
-/// Never.
-impl Default for Roll {
-    fn default() -> Self {
-        Self { bytes: u64::MAX, age_ms: i64::MAX }
-    }
-}
-
 /// A durable batch that is in no segment yet.
 #[derive(Debug, Clone)]
 pub struct TailBatch {

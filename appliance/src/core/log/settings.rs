@@ -226,11 +226,11 @@ impl TopicSettings {
         }
     }
 
-    /// When a segment is full.
+    /// When a segment is full; it has `segment_bytes` where the topic does not say.
     #[must_use]
-    pub fn roll(&self) -> Roll {
-        let bytes = u64::try_from(self.number("segment.bytes")).unwrap_or(SEGMENT_BYTES);
-        Roll { bytes, age_ms: self.number("segment.ms") }
+    pub fn roll(&self, segment_bytes: u64) -> Roll {
+        let bytes = self.explicit("segment.bytes").and_then(|text| text.parse().ok());
+        Roll { bytes: bytes.unwrap_or(segment_bytes), age_ms: self.number("segment.ms") }
     }
 
     /// The largest batch, where that was set.
@@ -316,7 +316,8 @@ mod tests {
     fn what_is_set_holds_and_what_is_not_has_its_default() {
         let settings = set(&[("retention.ms", "-1"), ("segment.bytes", "1048576")]).unwrap();
         assert_eq!(settings.retention(), Retention { age_ms: None, bytes: None });
-        assert_eq!(settings.roll(), Roll { bytes: 1 << 20, age_ms: RETENTION_MS_DEFAULT });
+        assert_eq!(TopicSettings::default().roll(7).bytes, 7);
+        assert_eq!(settings.roll(7), Roll { bytes: 1 << 20, age_ms: RETENTION_MS_DEFAULT });
         assert_eq!(TopicSettings::default().retention().age_ms, Some(RETENTION_MS_DEFAULT));
         assert_eq!(settings.message_bytes_max(), None);
     }
