@@ -15,7 +15,7 @@
 //! for client in kcat confluent-kafka kafka-python aiokafka kafkajs rskafka \
 //!     java-3.9 java-4.3 franz-go kafka-go sarama; do
 //!   cargo xtask clients --engine embedded --only $client --record tests/golden/wire --case \
-//!     metadata,offsets,out-of-range,group-resume,groups-admin
+//!     metadata,offsets,out-of-range,group-resume,groups-admin,configs,create-partitions,cluster
 //! done
 //! ls -l tests/golden/wire
 //! cargo xtask wire show tests/golden/wire/kcat-embedded.wire
@@ -41,6 +41,7 @@ const CLIENTS: &[&str] = &[
     "confluent-kafka",
     "franz-go",
     "kafka-go",
+    "kafka-python",
     "kafkajs",
     "kcat",
     "rskafka",
