@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use pagi_protocol::kafka::walk::{Leaf, Step, Walk, Walker};
 
 /// Fields that say what an element is about, if it has one of them.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 12] = [
     "name",
     "topic",
     "group_id",
@@ -20,7 +20,6 @@ const NAMES: [&str; 13] = [
     "api_key",
     "node_id",
     "broker_id",
-    "log_dir",
     "producer_id",
 ];
 

@@ -1,17 +1,19 @@
 //! A recorded conversation, held again with another broker.
 //!
-//! Frames go out in the recorded order, over as many connections as were recorded; where an answer
-//! was recorded, the new one is waited for. So what depends on the order of things (members that
-//! join one after the other) happens again, and what depends on time alone does not.
+//! Answers are waited for in the recorded order, over as many connections as were recorded, and a
+//! request goes out when its answer is next: what was answered before has happened by then, also
+//! what was asked on another connection at the same time. Only those go out in their own place that
+//! others may wait for: members that join, synchronise or leave, and requests without an answer.
 //!
 //! **Invariants.** A request is sent as it was recorded, byte for byte, unless it names something
 //! that the broker makes up ([`crate::carried`]). No wait is longer than the patience given.
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::Bytes;
+use pagi_protocol::kafka::api::ApiKey;
 use pagi_protocol::kafka::cursor::DecodeError;
 
 use crate::carried::Carried;
@@ -75,8 +77,10 @@ pub fn replay(
         let (Said::Request(at) | Said::Answer(at)) = *said;
         let Some(exchange) = conversation.exchanges.get(at) else { continue };
         let found = match said {
-            Said::Request(_) => session.ask(exchange).map(|()| Vec::new()),
-            Said::Answer(_) => session.listen(exchange),
+            Said::Request(_) => session.ask(at, exchange).map(|()| Vec::new()),
+            Said::Answer(_) => {
+                session.send_until(exchange.connection, at).and_then(|()| session.listen(exchange))
+            }
         };
         let found = found.map_err(|error| ReplayError::Io { at, error })?;
         differences.extend(found.into_iter().map(|difference| (at, difference)));
@@ -84,16 +88,31 @@ pub fn replay(
     Ok(differences)
 }
 
-struct Session {
+/// Whether others may wait for what this request does.
+fn is_awaited(exchange: &Exchange) -> bool {
+    let api = ApiKey::from_number(exchange.header.api_key);
+    exchange.answer.is_none()
+        || matches!(api, Some(ApiKey::JoinGroup | ApiKey::SyncGroup | ApiKey::LeaveGroup))
+}
+
+struct Session<'a> {
     address: SocketAddr,
     patience: Duration,
     connections: HashMap<u32, TcpStream>,
     carried: Carried,
+    /// What is not sent yet, by connection.
+    unsent: HashMap<u32, VecDeque<(usize, &'a Exchange)>>,
 }
 
-impl Session {
+impl<'a> Session<'a> {
     fn new(address: SocketAddr, patience: Duration) -> Self {
-        Self { address, patience, connections: HashMap::new(), carried: Carried::default() }
+        Self {
+            address,
+            patience,
+            connections: HashMap::new(),
+            carried: Carried::default(),
+            unsent: HashMap::new(),
+        }
     }
 
     fn connection(&mut self, number: u32) -> io::Result<&TcpStream> {
@@ -108,9 +127,22 @@ impl Session {
         }
     }
 
-    fn ask(&mut self, exchange: &Exchange) -> io::Result<()> {
-        let frame = self.with_new_names(&exchange.request);
-        write_frame(&mut self.connection(exchange.connection)?, &frame)
+    fn ask(&mut self, at: usize, exchange: &'a Exchange) -> io::Result<()> {
+        self.unsent.entry(exchange.connection).or_default().push_back((at, exchange));
+        if is_awaited(exchange) { self.send_until(exchange.connection, at) } else { Ok(()) }
+    }
+
+    /// Sends what the connection has to say up to the exchange `last`.
+    fn send_until(&mut self, connection: u32, last: usize) -> io::Result<()> {
+        while let Some((_, exchange)) = self
+            .unsent
+            .get_mut(&connection)
+            .and_then(|unsent| unsent.pop_front_if(|(at, _)| *at <= last))
+        {
+            let frame = self.with_new_names(&exchange.request);
+            write_frame(&mut self.connection(connection)?, &frame)?;
+        }
+        Ok(())
     }
 
     /// The request with what is known of the new broker's inventions.
