@@ -3,6 +3,7 @@ use bytes::Bytes;
 use pagi_appliance::core::log::entry::CommittedOffset;
 use pagi_appliance::core::log::group_metadata::{GroupMetadata, MemberMetadata};
 use pagi_appliance::core::log::ids::PartitionId;
+use pagi_appliance::core::log::settings::TopicSettings;
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::batch_builder::Producer;
 
@@ -31,8 +32,10 @@ fn intent(model: &Model, rng: &mut Rng) -> Intent {
         0..80 => append(model, partition, rng),
         80..86 => commit(model, partition, rng),
         86..88 => change_group(partition, rng),
-        88..92 => create(rng),
-        92..95 => Intent::Delete { name: name(rng) },
+        88..91 => create(rng),
+        91 => Intent::SetSettings { name: name(rng), settings: settings(rng) },
+        92 => Intent::AddPartitions { name: name(rng), partitions: 1 + count(rng) },
+        93..95 => Intent::Delete { name: name(rng) },
         95..98 => move_log_start(model, partition, rng),
         _ => Intent::Reserve,
     }
@@ -44,8 +47,22 @@ fn name(rng: &mut Rng) -> TopicName {
 
 fn create(rng: &mut Rng) -> Intent {
     let uuid = rng.bytes(16).try_into().unwrap();
-    let partitions = if rng.percent(5) { 0 } else { 1 + u32::try_from(rng.below(3)).unwrap() };
-    Intent::Create { name: name(rng), partitions, uuid }
+    let partitions = if rng.percent(5) { 0 } else { count(rng) };
+    Intent::Create { name: name(rng), partitions, uuid, settings: settings(rng) }
+}
+
+fn count(rng: &mut Rng) -> u32 {
+    1 + u32::try_from(rng.below(3)).unwrap()
+}
+
+fn settings(rng: &mut Rng) -> TopicSettings {
+    let mut settings = TopicSettings::default();
+    for name in ["retention.ms", "retention.bytes", "segment.ms"] {
+        if rng.percent(30) {
+            settings.set(name, Some(&(1 + rng.below(5_000)).to_string())).unwrap();
+        }
+    }
+    settings
 }
 
 fn move_log_start(model: &Model, partition: PartitionId, rng: &mut Rng) -> Intent {

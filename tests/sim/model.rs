@@ -21,7 +21,9 @@ pub(crate) const TOO_LARGE_BYTES: usize = 16 << 10;
 #[derive(Debug, Clone)]
 pub(crate) enum Intent {
     Append { partition: PartitionId, batch: Bytes },
-    Create { name: TopicName, partitions: u32, uuid: [u8; 16] },
+    Create { name: TopicName, partitions: u32, uuid: [u8; 16], settings: TopicSettings },
+    SetSettings { name: TopicName, settings: TopicSettings },
+    AddPartitions { name: TopicName, partitions: u32 },
     Delete { name: TopicName },
     Commit { group: String, offsets: Vec<(PartitionId, CommittedOffset)> },
     Reserve,
@@ -34,15 +36,17 @@ pub(crate) enum Intent {
 impl Intent {
     /// Whether a full disk refuses it.
     pub(crate) fn needs_room(&self) -> bool {
-        matches!(self, Self::Append { .. } | Self::Create { .. })
+        matches!(self, Self::Append { .. } | Self::Create { .. } | Self::AddPartitions { .. })
     }
 
     pub(crate) fn command(&self) -> Command {
         match self.clone() {
             Self::Append { partition, batch } => Command::Append { partition, batch },
-            Self::Create { name, partitions, uuid } => {
-                Command::CreateTopic { name, partitions, uuid, settings: TopicSettings::default() }
+            Self::Create { name, partitions, uuid, settings } => {
+                Command::CreateTopic { name, partitions, uuid, settings }
             }
+            Self::SetSettings { name, settings } => Command::SetTopicSettings { name, settings },
+            Self::AddPartitions { name, partitions } => Command::AddPartitions { name, partitions },
             Self::Delete { name } => Command::DeleteTopic(name),
             Self::Commit { group, offsets } => Command::CommitOffsets { group, offsets },
             Self::Reserve => Command::ReserveProducerIds,
@@ -99,7 +103,7 @@ impl Model {
             Intent::Append { partition, batch } => {
                 self.append(*partition, batch).map(Done::Appended)
             }
-            Intent::Create { name, partitions, uuid } => {
+            Intent::Create { name, partitions, uuid, settings } => {
                 let id = match really {
                     Some(Ok(Done::TopicCreated(id))) => *id,
                     _ => TopicId(self.newest_topic + 1),
@@ -109,9 +113,11 @@ impl Model {
                     uuid: *uuid,
                     name: name.clone(),
                     partitions: *partitions,
-                    settings: TopicSettings::default(),
+                    settings: settings.clone(),
                 })
             }
+            Intent::SetSettings { name, settings } => self.set_settings(name, settings),
+            Intent::AddPartitions { name, partitions } => self.add_partitions(name, *partitions),
             Intent::Delete { name } => {
                 let id = self.topic_id(name).ok_or(Refusal::UnknownPartition)?;
                 self.topics.remove(&id);
@@ -178,6 +184,24 @@ impl Model {
         let (partitions, starts) = (vec![Vec::new(); count], vec![0; count]);
         self.topics.insert(id, Topic { made, partitions, starts });
         Ok(Done::TopicCreated(id))
+    }
+
+    fn set_settings(&mut self, name: &TopicName, settings: &TopicSettings) -> Outcome {
+        let id = self.topic_id(name).ok_or(Refusal::UnknownPartition)?;
+        self.topics.get_mut(&id).unwrap().made.settings = settings.clone();
+        Ok(Done::TopicChanged)
+    }
+
+    fn add_partitions(&mut self, name: &TopicName, partitions: u32) -> Outcome {
+        let id = self.topic_id(name).ok_or(Refusal::UnknownPartition)?;
+        let topic = self.topics.get_mut(&id).unwrap();
+        if partitions <= topic.made.partitions {
+            return Err(Refusal::PartitionCount);
+        }
+        topic.made.partitions = partitions;
+        topic.partitions.resize(usize::try_from(partitions).unwrap(), Vec::new());
+        topic.starts.resize(usize::try_from(partitions).unwrap(), 0);
+        Ok(Done::TopicChanged)
     }
 
     fn append(&mut self, partition: PartitionId, batch: &Bytes) -> Result<Placed, Refusal> {

@@ -14,6 +14,7 @@ use pagi_appliance::broker::store::storage::{Storage, is_full};
 use pagi_appliance::broker::store::view::View;
 use pagi_appliance::broker::store::writer::{Fatal, LogWriter, Submission};
 use pagi_appliance::core::log::ids::{PartitionId, Salt};
+use pagi_appliance::core::log::settings::TopicSettings;
 use pagi_appliance::core::log::state::Refusal;
 use pagi_protocol::TopicName;
 use pagi_protocol::kafka::batch_builder::Producer;
@@ -357,7 +358,8 @@ impl World {
         let intent = match partition {
             None => {
                 let name = TopicName::parse("spare").unwrap();
-                Intent::Create { name, partitions: 1, uuid: [1; 16] }
+                let settings = TopicSettings::default();
+                Intent::Create { name, partitions: 1, uuid: [1; 16], settings }
             }
             Some(partition) => {
                 let batch = batch(Producer::NONE, 1, 2000 + rng.below(4000), rng);
