@@ -29,6 +29,8 @@ use crate::support::appliance::{self, Appliance};
 const TIME_MS: i64 = 1_700_000_000_000;
 const ORDERS: PartitionId = PartitionId { topic: TopicId(1), index: 1 };
 const AUDIT: PartitionId = PartitionId { topic: TopicId(3), index: 0 };
+/// So many hours that nothing expires while a broker runs on the folder.
+const YEARS: i32 = 1_000_000;
 const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
 
 /// A folder that is small enough to be kept.
@@ -127,9 +129,29 @@ fn group(name: &str, generation: i32) -> GroupMetadata {
 }
 
 fn create(name: &str, partitions: u32) -> Command {
+    Command::CreateTopic {
+        name: name_of(name),
+        partitions,
+        uuid: [7; 16],
+        settings: settings(YEARS),
+    }
+}
+
+fn settings(hours: i32) -> TopicSettings {
     let mut settings = TopicSettings::default();
-    settings.set("retention.ms", Some("-1")).unwrap();
-    Command::CreateTopic { name: name_of(name), partitions, uuid: [7; 16], settings }
+    let ms = (i64::from(hours) * 3_600_000).to_string();
+    settings.set("retention.ms", Some(&ms)).unwrap();
+    settings
+}
+
+/// How long a topic's records are kept.
+fn keep_for(hours: i32) -> Command {
+    Command::SetTopicSettings { name: name_of("orders"), settings: settings(hours) }
+}
+
+/// A topic gets more partitions.
+fn grow(partitions: u32) -> Command {
+    Command::AddPartitions { name: name_of("audit"), partitions }
 }
 
 fn name_of(name: &str) -> TopicName {
@@ -171,6 +193,8 @@ fn write_a_golden_folder() {
         ask(&mut writer, Command::StoreGroup(Box::new(group("billing", half))));
         ask(&mut writer, Command::StoreGroup(Box::new(group("gone", half))));
         ask(&mut writer, Command::DeleteGroup("gone".to_owned()));
+        ask(&mut writer, grow(2 + u32::try_from(half).unwrap()));
+        ask(&mut writer, keep_for(YEARS + half));
         ask(&mut writer, commit(6 + i64::from(half)));
         ask(&mut writer, Command::MoveLogStart { partition: AUDIT, offset: 4 + i64::from(half) });
         if half == 0 {
@@ -237,6 +261,8 @@ fn folders_of_earlier_versions_keep_offsets_producers_and_ids() {
         assert_eq!(view.groups.metadata("gone"), None);
         let audit = view.topic("audit").unwrap();
         assert_eq!(audit.partitions[0].log.lock().log_start(), 5);
+        assert_eq!(audit.partitions.len(), 3);
+        assert_eq!(view.topic("orders").unwrap().made.settings, settings(YEARS + 1));
         assert!(view.topic("gone").is_none());
         let retry = Command::Append { partition: ORDERS, batch: sent(1, 9) };
         let known = Placed::Duplicate { base_offset: 27 };
