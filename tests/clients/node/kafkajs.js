@@ -64,7 +64,13 @@ const newTopic = async (client, name, numPartitions = 1, config = {}) => {
   const topic = client.prefix + name
   const configEntries = Object.entries(config).map(([name, value]) => ({ name, value }))
   const topics = [{ topic, numPartitions, replicationFactor: 1, configEntries }]
-  check('created', await client.admin.createTopics({ topics }), true)
+  // kafkajs does not wait for long, and not for a topic that a busy broker does not know yet.
+  check('created', await client.admin.createTopics({ topics, waitForLeaders: false }), true)
+  await until(`leaders for ${topic}`, async () => {
+    const found = await client.admin.fetchTopicMetadata({ topics: [topic] }).catch(() => null)
+    const partitions = found?.topics[0].partitions ?? []
+    return partitions.length === numPartitions && partitions.every(({ leader }) => leader >= 0)
+  })
   return topic
 }
 

@@ -127,7 +127,10 @@ def until_shared(members, partitions, what):
         even = max(map(len, held)) - min(map(len, held)) <= 1
         return even and sorted(sum(map(list, held), [])) == list(range(partitions))
 
-    until(what, shared)
+    try:
+        until(what, shared)
+    except Wrong as wrong:
+        raise Wrong(f"{wrong}; held: {[member.history for member in members]}") from wrong
 
 
 # Cases
