@@ -45,8 +45,10 @@ pub struct Shown {
     pub kind: i8,
     /// What it does.
     pub documentation: &'static str,
-    /// What would hold if nobody had set it.
+    /// What would hold if nobody had set it here, and the name of that setting, where it has one.
     pub default: String,
+    /// See `default`.
+    pub default_name: Option<&'static str>,
     /// Whether it cannot be changed through Kafka.
     pub read_only: bool,
 }
@@ -67,6 +69,7 @@ pub fn of_topic(settings: &TopicSettings, config: &Config) -> Vec<Shown> {
             kind: setting.kind as i8,
             documentation: setting.documentation,
             default,
+            default_name: setting.broker_name,
             read_only: false,
         }
     });
@@ -127,6 +130,7 @@ pub fn of_broker(config: &Config) -> Vec<Shown> {
         name,
         default: value.clone(),
         value,
+        default_name: None,
         source: Source::StaticBroker,
         kind,
         documentation,

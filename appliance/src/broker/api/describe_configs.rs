@@ -57,17 +57,17 @@ fn is_wanted(resource: &DescribeConfigsResource, shown: &Shown) -> bool {
 }
 
 fn told(shown: Shown, synonyms: bool, documentation: bool) -> DescribeConfigsResourceResult {
-    let synonym = |value: &str, source: Source| DescribeConfigsSynonym {
-        name: shown.name.to_owned(),
+    let synonym = |name: &str, value: &str, source: Source| DescribeConfigsSynonym {
+        name: name.to_owned(),
         value: Some(value.to_owned()),
         source: source as i8,
     };
     let mut known = Vec::new();
     if synonyms && shown.source != Source::Default {
-        known.push(synonym(&shown.value, shown.source));
+        known.push(synonym(shown.name, &shown.value, shown.source));
     }
-    if synonyms {
-        known.push(synonym(&shown.default, Source::Default));
+    if let (true, Some(name)) = (synonyms, shown.default_name) {
+        known.push(synonym(name, &shown.default, Source::Default));
     }
     DescribeConfigsResourceResult {
         name: shown.name.to_owned(),

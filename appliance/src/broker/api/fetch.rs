@@ -20,6 +20,8 @@ use crate::broker::store::reader::ReadError;
 use crate::broker::store::view::{Partition, Waiter};
 use crate::limits::{FETCH_RESPONSE_BYTES_MAX, FETCH_WAIT_MAX};
 
+const READ_COMMITTED: i8 = 1;
+
 /// One topic of the request: its name, or its id.
 struct WantedTopic {
     topic: String,
@@ -39,6 +41,7 @@ pub async fn respond(context: &Context, request: FetchRequest) -> FetchResponse 
         let error_code = KafkaCode::FetchSessionIdNotFound.number();
         return FetchResponse { error_code, ..FetchResponse::default() };
     }
+    let read_committed = request.isolation_level == READ_COMMITTED;
     let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
     let bytes_min =
         u64::try_from(request.min_bytes).unwrap_or(0).min(FETCH_RESPONSE_BYTES_MAX as u64);
@@ -50,7 +53,9 @@ pub async fn respond(context: &Context, request: FetchRequest) -> FetchResponse 
     for WantedTopic { topic, topic_id, wanted } in topics {
         let mut partitions = Vec::with_capacity(wanted.len());
         for wanted in &wanted {
-            let answer = read(context, wanted, left, empty).await;
+            let mut answer = read(context, wanted, left, empty).await;
+            // Without transactions none was aborted; who does not ask gets null.
+            answer.aborted_transactions = read_committed.then(Vec::new);
             let bytes: usize = answer.records.0.iter().map(bytes::Bytes::len).sum();
             context.metrics.fetched_bytes.inc_by(bytes as u64);
             empty &= bytes == 0;

@@ -31,6 +31,8 @@ pub enum Kind {
 pub struct Setting {
     /// Kafka's name.
     pub name: &'static str,
+    /// Kafka's name for the default of all topics, where that is one setting.
+    pub broker_name: Option<&'static str>,
     /// Its type.
     pub kind: Kind,
     /// What holds when it is not set.
@@ -50,71 +52,81 @@ const SEGMENT_BYTES_DEFAULT: i64 = SEGMENT_BYTES.cast_signed();
 const INT_MAX: i64 = i32::MAX as i64;
 
 const fn number(
-    name: &'static str,
+    (name, broker_name): (&'static str, Option<&'static str>),
     kind: Kind,
     default: i64,
     (min, max): (i64, i64),
     documentation: &'static str,
 ) -> Setting {
-    Setting { name, kind, default, words: &[], min, max, documentation }
+    Setting { name, broker_name, kind, default, words: &[], min, max, documentation }
 }
 
 const fn words(
-    name: &'static str,
+    (name, broker_name): (&'static str, Option<&'static str>),
     kind: Kind,
     words: &'static [&'static str],
     documentation: &'static str,
 ) -> Setting {
-    Setting { name, kind, default: 0, words, min: 0, max: 0, documentation }
+    Setting { name, broker_name, kind, default: 0, words, min: 0, max: 0, documentation }
 }
 
 /// Every setting that is honoured, by name.
 pub const SETTINGS: &[Setting] = &[
-    words("cleanup.policy", Kind::List, &["delete"], "What happens to old records."),
-    words("compression.type", Kind::String, &["producer"], "Batches stay as producers made them."),
+    words(
+        ("cleanup.policy", Some("log.cleanup.policy")),
+        Kind::List,
+        &["delete"],
+        "What happens to old records.",
+    ),
+    words(
+        ("compression.type", Some("compression.type")),
+        Kind::String,
+        &["producer"],
+        "Batches stay as producers made them.",
+    ),
     number(
-        "max.message.bytes",
+        ("max.message.bytes", Some("message.max.bytes")),
         Kind::Int,
         MESSAGE_BYTES_DEFAULT,
         (0, BATCH_BYTES),
         "The largest record batch that is taken, in bytes.",
     ),
     words(
-        "message.timestamp.type",
+        ("message.timestamp.type", Some("log.message.timestamp.type")),
         Kind::String,
         &["CreateTime", "LogAppendTime"],
         "Whether records keep their producer's time or get the broker's.",
     ),
     number(
-        "min.insync.replicas",
+        ("min.insync.replicas", Some("min.insync.replicas")),
         Kind::Int,
         1,
         (1, 1),
         "Replicas that must have a record before it is acknowledged.",
     ),
     number(
-        "retention.bytes",
+        ("retention.bytes", Some("log.retention.bytes")),
         Kind::Long,
         -1,
         (-1, i64::MAX),
         "The bytes of a partition beyond which its oldest segments go; -1: they stay.",
     ),
     number(
-        "retention.ms",
+        ("retention.ms", None),
         Kind::Long,
         RETENTION_MS_DEFAULT,
         (-1, i64::MAX),
         "The age at which a segment goes, in milliseconds; -1: it stays.",
     ),
     number(
-        "segment.bytes",
+        ("segment.bytes", Some("log.segment.bytes")),
         Kind::Int,
         SEGMENT_BYTES_DEFAULT,
         (1 << 20, INT_MAX),
         "The bytes of a segment after which the next one begins.",
     ),
     number(
-        "segment.ms",
+        ("segment.ms", None),
         Kind::Long,
         RETENTION_MS_DEFAULT,
         (1, i64::MAX),
