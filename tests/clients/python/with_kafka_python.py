@@ -17,6 +17,8 @@ import codes
 import protocol
 from protocol import PATIENCE_S, Metadata, Received, Refused
 
+JOIN_S = 1
+
 
 @contextlib.contextmanager
 def refusals():
@@ -189,11 +191,13 @@ class Consumer:
             heartbeat_interval_ms=300,
             session_timeout_ms=10000,
             allow_auto_create_topics=False,
-            # On a busy machine it joins before it knows the topic; this is when it looks again.
+            # It may join before it knows the topic; this is when it looks again.
             metadata_max_age_ms=1000,
         )
 
     def subscribe(self, topic):
+        # A member that leads its group without knowing the topic assigns nothing to anybody.
+        self.consumer.partitions_for_topic(topic)
         self.consumer.subscribe([topic])
 
     def assign(self, topic, partition, offset):
@@ -201,6 +205,8 @@ class Consumer:
         self.seek(topic, partition, offset)
 
     def poll(self, seconds):
+        # A poll that ends while the group rebalances may leave the member waiting for ever.
+        seconds = max(seconds, JOIN_S) if self.consumer.subscription() else seconds
         with refusals():
             polled = self.consumer.poll(timeout_ms=int(seconds * 1000))
         return [
