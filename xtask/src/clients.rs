@@ -128,7 +128,12 @@ fn conclude(plan: &Plan, all: &[Results], complete: bool) -> Outcome {
             Row { name: client.name, results: results.collect() }
         })
         .collect();
-    println!("\n{}\n{}", report::details(&rows), report::matrix(&rows));
+    println!(
+        "\n{}{}\n{}",
+        report::details(&rows),
+        report::second_tries(&rows),
+        report::matrix(&rows)
+    );
     let mut wrong: Vec<String> = rows.iter().flat_map(Row::failures).collect();
     if let [embedded, kafka] = all {
         let both = plan.clients.iter().zip(embedded.clients.iter().zip(&kafka.clients));

@@ -99,6 +99,24 @@ pub(super) fn details(rows: &[Row<'_>]) -> String {
     text
 }
 
+/// What passed only when it was tried again.
+pub(super) fn second_tries(rows: &[Row<'_>]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        for (engine, result) in &row.results {
+            for case in &result.cases {
+                let Some(before) = &case.failed_before else { continue };
+                let first_line = before.lines().next().unwrap_or_default();
+                let (name, case) = (row.name, &case.case);
+                text.push_str(&format!(
+                    "{engine}: passed at the second try {name} {case}: {first_line}\n"
+                ));
+            }
+        }
+    }
+    text
+}
+
 /// The answers that differ. Clients that differ in the same way share a line.
 pub(super) fn differences(comparison: &Comparison) -> String {
     let mut lines: Vec<(String, Vec<&str>)> = Vec::new();

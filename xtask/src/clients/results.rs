@@ -57,6 +57,9 @@ pub(super) struct CaseResult {
     /// Answers that are worth comparing between brokers, by name.
     #[serde(default)]
     pub(super) seen: BTreeMap<String, String>,
+    /// Why it had failed before, where it passed at the second try.
+    #[serde(skip_deserializing)]
+    pub(super) failed_before: Option<String>,
 }
 
 /// The first line of a program.
@@ -86,6 +89,17 @@ impl ClientResult {
         self.cases.iter().find(|result| result.case == name)
     }
 
+    /// Takes over what passed when it was tried again, with why it had failed.
+    pub(super) fn try_again(&mut self, second: Self) {
+        self.seconds += second.seconds;
+        for better in second.cases.into_iter().filter(|case| case.outcome == Mark::Pass) {
+            if let Some(first) = self.cases.iter_mut().find(|case| case.case == better.case) {
+                let failed_before = Some(std::mem::take(&mut first.detail));
+                *first = CaseResult { failed_before, ..better };
+            }
+        }
+    }
+
     /// Notes a failure for each case that `wanted` and has no result.
     pub(super) fn fail_missing(&mut self, wanted: &[&str], why: &str) {
         for case in wanted {
@@ -99,6 +113,28 @@ impl ClientResult {
 impl CaseResult {
     pub(super) fn failed(case: &str, why: &str) -> Self {
         let (case, detail) = (case.to_owned(), why.to_owned());
-        Self { case, outcome: Mark::Fail, detail, seen: BTreeMap::new() }
+        Self { case, outcome: Mark::Fail, detail, seen: BTreeMap::new(), failed_before: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_try_counts_only_where_it_passes_and_tells_what_was_before() {
+        let result = |cases| ClientResult { seconds: 1.0, cases, ..ClientResult::default() };
+        let passed = |case| CaseResult { outcome: Mark::Pass, ..CaseResult::failed(case, "") };
+        let slow = CaseResult::failed("seek", "slow");
+        let mut first = result(vec![passed("acks"), slow, CaseResult::failed("topics", "gone")]);
+        first.try_again(result(vec![passed("seek"), CaseResult::failed("topics", "gone again")]));
+        let told = |case| {
+            let found = first.case(case).unwrap();
+            (found.outcome, found.detail.as_str(), found.failed_before.as_deref())
+        };
+        assert_eq!(told("acks"), (Mark::Pass, "", None));
+        assert_eq!(told("seek"), (Mark::Pass, "", Some("slow")));
+        assert_eq!(told("topics"), (Mark::Fail, "gone", None));
+        assert!((first.seconds - 2.0).abs() < f64::EPSILON);
     }
 }
