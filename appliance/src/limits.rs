@@ -109,8 +109,9 @@ pub const UNFLUSHED_BYTES_MAX: usize = 48 << 20;
 pub const SEGMENT_BYTES: u64 = 128 << 20;
 /// Bytes of a segment between two entries of its index.
 pub const INDEX_INTERVAL_BYTES: u64 = 4096;
-/// How often to look for records that are no longer to be kept. Kafka looks every five minutes.
-pub const RETENTION_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// How often to look for records that are no longer to be kept, by default. Kafka looks every five
+/// minutes; small disks fill in less.
+pub const RETENTION_CHECK_INTERVAL: Duration = Duration::from_mins(1);
 /// Segment files kept open for readers.
 pub const READ_FILES_MAX: usize = 256;
 /// Segment files that were written but not synced; beyond it they are synced at once.

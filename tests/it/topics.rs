@@ -262,7 +262,8 @@ fn partitions(kafka: &mut Kafka) -> usize {
 #[test]
 fn records_that_are_too_old_or_too_many_go() {
     let folder = tempfile::tempdir().unwrap();
-    let appliance = Appliance::start(folder.path());
+    let often = ["--retention-check-interval", "50ms"];
+    let appliance = Appliance::start_with(folder.path(), &often);
     let mut kafka = Kafka::connect(&appliance.brokers);
     // Ten seconds lie between the two, so that each has a segment to itself.
     made_with(&mut kafka, &[("segment.ms", "1000"), ("retention.ms", "-1")]);

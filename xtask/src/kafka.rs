@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::exchange::{Message, decode_response, encode_request};
 use pagi_protocol::kafka::messages::create_topics::{
-    CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse,
 };
 use pagi_protocol::kafka::messages::fetch::{
     FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopic,
@@ -58,12 +58,15 @@ impl Broker {
         self.receive(version)
     }
 
-    /// Creates `topic` unless it is there.
+    /// Creates `topic` unless it is there. Its records stay, however old they say they are.
     pub(crate) fn create_topic(&mut self, topic: &str, partitions: i32) -> Outcome {
+        let for_ever =
+            CreatableTopicConfig { name: "retention.ms".to_owned(), value: Some("-1".to_owned()) };
         let topic = CreatableTopic {
             name: topic.to_owned(),
             num_partitions: partitions,
             replication_factor: 1,
+            configs: vec![for_ever],
             ..CreatableTopic::default()
         };
         let topics = vec![topic];

@@ -1,8 +1,11 @@
 //! What a user may set about the broker.
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::limits::{MESSAGE_BYTES_MAX_DEFAULT, PARTITIONS_PER_TOPIC_MAX};
+use crate::limits::{
+    MESSAGE_BYTES_MAX_DEFAULT, PARTITIONS_PER_TOPIC_MAX, RETENTION_CHECK_INTERVAL,
+};
 
 /// The broker's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub struct Config {
     /// How many partitions a topic gets when the client does not say: 1 to
     /// [`PARTITIONS_PER_TOPIC_MAX`].
     pub default_partitions: u32,
+    /// How often to look for records that are no longer to be kept.
+    pub retention_check_interval: Duration,
     /// The largest record batch taken, in bytes.
     pub message_bytes_max: usize,
     /// `host:port` that clients are told to connect to. Without it they are told the address
@@ -27,6 +32,7 @@ impl Default for Config {
             data_dir: PathBuf::from("./pagi-data"),
             auto_create_topics: true,
             default_partitions: 1,
+            retention_check_interval: RETENTION_CHECK_INTERVAL,
             message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
             advertised: None,
         }

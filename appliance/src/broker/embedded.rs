@@ -65,6 +65,7 @@ impl PagiEmbeddedBroker {
     ) -> Result<Self, StartError> {
         let advertised = config.validate()?;
         let path = config.data_dir.clone();
+        let retention_check_interval = config.retention_check_interval;
         let failed =
             |error| StartError::Store { path: path.display().to_string(), error: Box::new(error) };
         let begin = Instant::now();
@@ -80,7 +81,8 @@ impl PagiEmbeddedBroker {
         let mut background = JoinSet::new();
         background.spawn(group::expiry::run(Arc::clone(&groups), store, shutdown.clone()));
         background.spawn(groups.run(shutdown.clone()));
-        background.spawn(retention::run(context.store.clone(), shutdown.clone()));
+        let store = context.store.clone();
+        background.spawn(retention::run(store, retention_check_interval, shutdown.clone()));
         let accepting = tokio::spawn(accept(context, listener, shutdown));
         let failure = running.failure.clone();
         Ok(Self { address, trigger, accepting, background, running, failure })

@@ -2,20 +2,21 @@
 //!
 //! What goes is decided by whole segments. It goes as `DeleteRecords` does: the log start moves
 //! durably, and the files follow with the next checkpoint.
+use std::time::Duration;
+
 use tracing::{info, warn};
 
 use super::store::Store;
 use super::store::clock::now_ms;
 use super::store::writer::Command;
 use crate::core::log::retention::log_start;
-use crate::limits::RETENTION_CHECK_INTERVAL;
 use crate::shutdown::Shutdown;
 
-/// Looks now and then, until the process stops.
-pub async fn run(store: Store, shutdown: Shutdown) {
+/// Looks once in each `interval`, until the process stops.
+pub async fn run(store: Store, interval: Duration, shutdown: Shutdown) {
     loop {
         tokio::select! {
-            () = tokio::time::sleep(RETENTION_CHECK_INTERVAL) => {}
+            () = tokio::time::sleep(interval) => {}
             () = shutdown.requested() => return,
         }
         for command in due(&store) {

@@ -50,6 +50,10 @@ pub struct BrokerOptions {
     #[arg(long, env = "PAGI_DEFAULT_PARTITIONS", value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::PARTITIONS_PER_TOPIC_MAX)))]
     pub default_partitions: u32,
+    /// How often to look for records that are no longer to be kept
+    #[arg(long, env = "PAGI_RETENTION_CHECK_INTERVAL", value_name = "TIME",
+        default_value_t = Span(limits::RETENTION_CHECK_INTERVAL))]
+    pub retention_check_interval: Span,
     /// host:port that Kafka clients are told to connect to [default: the address they reached]
     #[arg(long, env = "PAGI_ADVERTISED_ADDRESS", value_name = "HOST:PORT")]
     pub advertised_address: Option<String>,

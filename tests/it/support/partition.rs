@@ -73,6 +73,21 @@ pub(crate) fn records(answer: FetchPartitionResponse) -> Vec<(i64, Bytes)> {
     records.map(|record| record.map(|(offset, r)| (offset, r.value.unwrap())).unwrap()).collect()
 }
 
+/// All records from `offset` to the high watermark. One fetch gives whole batches, the first of
+/// which may begin before `offset`, and only those of one file.
+pub(crate) fn records_from(kafka: &mut Kafka, offset: i64) -> Vec<(i64, Bytes)> {
+    let mut found: Vec<(i64, Bytes)> = Vec::new();
+    loop {
+        let next = found.last().map_or(offset, |(last, _)| last + 1);
+        let answer = fetch(kafka, next, 0);
+        assert_eq!(answer.error_code, 0);
+        if next >= answer.high_watermark {
+            return found;
+        }
+        found.extend(records(answer).into_iter().filter(|(offset, _)| *offset >= next));
+    }
+}
+
 pub(crate) fn offset_at(kafka: &mut Kafka, timestamp: i64) -> (i64, i64) {
     let partition = ListOffsetsPartition { timestamp, ..ListOffsetsPartition::default() };
     let topic = ListOffsetsTopic { name: TOPIC.to_owned(), partitions: vec![partition] };
