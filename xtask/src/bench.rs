@@ -3,6 +3,7 @@
 //! CPU per operation repeats on a shared machine, wall-clock time does not: read it first. Each case
 //! runs on a process and a folder of its own; the disk is measured right before and after it.
 mod cases;
+mod crowd;
 mod disk;
 mod franz_go;
 mod http;

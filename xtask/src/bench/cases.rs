@@ -1,8 +1,10 @@
 //! What is measured.
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::crowd::Crowd;
 use super::disk;
 use super::franz_go;
 use super::http;
@@ -32,7 +34,7 @@ pub(super) struct Place {
     pub(super) kafka: bool,
 }
 
-pub(super) const CASES: [Case; 12] = [
+pub(super) const CASES: [Case; 13] = [
     Case { name: "disk", what: "4 KiB pwrite + fdatasync, one after the other", run: only_disk },
     Case { name: "idle", what: "ready after, and memory with nothing to do", run: idle },
     Case { name: "ack", what: "one producer, one 1 KiB record a request", run: ack },
@@ -58,6 +60,11 @@ pub(super) const CASES: [Case; 12] = [
         name: "franz-consume",
         what: "franz-go, 4 partitions, 1 KiB records from the page cache",
         run: |place| franz_go(place, "consume", 4),
+    },
+    Case {
+        name: "crowd",
+        what: "2,000 records/s to 5,000 partitions, read by 200 groups and 800 readers",
+        run: crowd,
     },
     Case { name: "publish", what: "64 connections, one 1 KiB event a request", run: publish },
     Case { name: "proxy", what: "64 connections, 200 bytes of JSON", run: proxy },
@@ -162,10 +169,29 @@ fn franz_go(place: &Place, what: &str, partitions: i32) -> Outcome<Vec<Row>> {
             franz_go::run(&binary, "produce", &target, partitions, Duration::from_secs(3))?;
         }
         let case = format!("franz-go {what}, {partitions} partitions");
-        let latencies = std::cell::Cell::default();
+        let latencies = Cell::default();
         let mut row = measured(place, &target, &case, &|target, how_long| {
             let (load, p50_ms, p99_ms) =
                 franz_go::run(&binary, what, target, partitions, how_long)?;
+            latencies.set((p50_ms, p99_ms));
+            Ok(load)
+        })?;
+        (row.p50_ms, row.p99_ms) = latencies.get();
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn crowd(place: &Place) -> Outcome<Vec<Row>> {
+    let Some(binary) = franz_go::build()? else { return Ok(Vec::new()) };
+    let mut rows = Vec::new();
+    for target in targets(place) {
+        let target = target(place)?;
+        let crowd = RefCell::new(Crowd::start(&binary, &target)?);
+        let case = format!("crowd, {} connections", crowd.borrow().connections);
+        let latencies = Cell::default();
+        let mut row = measured(place, &target, &case, &|_, how_long| {
+            let (load, p50_ms, p99_ms) = crowd.borrow_mut().round(how_long)?;
             latencies.set((p50_ms, p99_ms));
             Ok(load)
         })?;

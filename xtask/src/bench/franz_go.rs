@@ -50,6 +50,11 @@ pub(super) fn run(
     load.args(["--seconds", &how_long.as_secs_f64().to_string(), "--warm-up-seconds", "0"]);
     load.args(["--partitioner", "round-robin"]);
     let said = project::output(&mut load)?;
+    loaded(&said, how_long)
+}
+
+/// Understands what the load program printed behind a load.
+pub(super) fn loaded(said: &str, how_long: Duration) -> Outcome<Loaded> {
     let told: Told = serde_json::from_str(said.trim())
         .map_err(|error| Failure::new(format!("load said {said:?}: {error}")))?;
     let load =

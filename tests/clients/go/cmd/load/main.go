@@ -2,7 +2,7 @@
 // line of JSON: {"records","bytes","seconds","p50_ms","p99_ms"}.
 //
 // Bytes are those of the values. Produce latencies are from handing a record over to its
-// acknowledgement; consuming has none (null).
+// acknowledgement; consuming has none (null). crowd holds many clients, see there.
 package main
 
 import (
@@ -22,6 +22,7 @@ import (
 type settings struct {
 	bootstrap, topic, codec, partitioner     string
 	partitions, recordBytes, inFlight        int
+	topics, groups                           int
 	clients, acks, batchBytes, maxFetchBytes int
 	seconds, warmUp                          float64
 	linger                                   time.Duration
@@ -38,7 +39,7 @@ type outcome struct {
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(errors.New("usage: load produce|consume --bootstrap HOST:PORT --topic NAME ..."))
+		fail(errors.New("usage: load produce|consume|crowd --bootstrap HOST:PORT --topic NAME ..."))
 	}
 	var given settings
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
@@ -48,6 +49,8 @@ func main() {
 	flags.Float64Var(&given.seconds, "seconds", 10, "how long to measure; consume begins again at the end")
 	flags.Float64Var(&given.warmUp, "warm-up-seconds", 1, "what is done before is not measured")
 	flags.IntVar(&given.clients, "clients", 1, "clients, each with its own connections")
+	flags.IntVar(&given.topics, "topics", 1, "crowd: topics, their names with a number behind")
+	flags.IntVar(&given.groups, "groups", 1, "crowd: consumer groups of one member")
 	flags.IntVar(&given.recordBytes, "record-bytes", 1000, "bytes of a value")
 	flags.IntVar(&given.inFlight, "in-flight", 10_000, "records of one client that may wait for their acknowledgement")
 	flags.IntVar(&given.acks, "acks", -1, "-1 (all), 1 or 0")
@@ -60,10 +63,16 @@ func main() {
 	if err := flags.Parse(os.Args[2:]); err != nil {
 		fail(err)
 	}
+	if os.Args[1] == "crowd" {
+		if err := crowd(given); err != nil {
+			fail(err)
+		}
+		return
+	}
 	runs := map[string]func(settings) (outcome, error){"produce": produce, "consume": consume}
 	run, known := runs[os.Args[1]]
 	if !known {
-		fail(fmt.Errorf("neither produce nor consume: %s", os.Args[1]))
+		fail(fmt.Errorf("neither produce, consume nor crowd: %s", os.Args[1]))
 	}
 	result, err := run(given)
 	if err != nil {
