@@ -19,7 +19,8 @@ pub(crate) struct Appliance {
     pub(crate) ready_after: Duration,
     /// Kept open, so that writing to it goes on working.
     _stdout: BufReader<ChildStdout>,
-    _data: TempDir,
+    /// Until a crash hands it on.
+    data: Option<TempDir>,
 }
 
 /// Where things are, as the process said.
@@ -41,6 +42,18 @@ impl Appliance {
     pub(crate) fn start(binary: &Path, folder: &Path, more: &[&str]) -> Outcome<Self> {
         let data =
             tempfile::tempdir_in(folder).on(format!("make a folder in {}", folder.display()))?;
+        Self::start_on(data, binary, more)
+    }
+
+    /// kill -9, and a start of `binary` on the same data.
+    pub(crate) fn crash(mut self, binary: &Path) -> Outcome<Self> {
+        self.child.kill().on("kill the appliance")?;
+        self.child.wait().on("wait for the appliance")?;
+        let data = self.data.take().ok_or_else(|| Failure::new("it has no data"))?;
+        Self::start_on(data, binary, &[])
+    }
+
+    fn start_on(data: TempDir, binary: &Path, more: &[&str]) -> Outcome<Self> {
         let mut command = Command::new(binary);
         command.args(["gateway", "--http-listen", "127.0.0.1:0", "--kafka-listen", "127.0.0.1:0"]);
         command.args(["--admin-listen", "127.0.0.1:0", "--data-dir"]).arg(data.path()).args(more);
@@ -53,7 +66,7 @@ impl Appliance {
         stdout.read_line(&mut line).on("read what the appliance says")?;
         let addresses = Addresses::read(&line);
         let ready_after = begin.elapsed();
-        Ok(Self { child, addresses, ready_after, _stdout: stdout, _data: data })
+        Ok(Self { child, addresses, ready_after, _stdout: stdout, data: Some(data) })
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -13,6 +13,7 @@ use super::load::Load;
 use super::process;
 use super::report::Row;
 use super::target::Target;
+use crate::appliance::Appliance;
 use crate::failure::{Failure, Outcome};
 use crate::latency::Latencies;
 
@@ -34,10 +35,21 @@ pub(super) struct Place {
     pub(super) kafka: bool,
 }
 
-pub(super) const CASES: [Case; 13] = [
+pub(super) const CASES: [Case; 16] = [
     Case { name: "disk", what: "4 KiB pwrite + fdatasync, one after the other", run: only_disk },
     Case { name: "idle", what: "ready after, and memory with nothing to do", run: idle },
     Case { name: "ack", what: "one producer, one 1 KiB record a request", run: ack },
+    Case {
+        name: "spread",
+        what: "one producer, each request with 4 KiB for each of 1, 32, 128 or 512 partitions",
+        run: spread,
+    },
+    Case {
+        name: "steady",
+        what: "20,000 records/s of 1 KiB on 4 connections, 20 a batch, from when they were due",
+        run: steady,
+    },
+    Case { name: "restart", what: "kill -9 and start with 10 GiB stored", run: restart },
     Case { name: "produce-1", what: "4 connections, 64 x 1 KiB a batch", run: |p| flood(p, 1, 64) },
     Case { name: "produce-32", what: "4 connections, 4 x 1 KiB a batch", run: |p| flood(p, 32, 4) },
     Case {
@@ -74,6 +86,10 @@ const VALUE_BYTES: usize = 1024;
 const HTTP_CONNECTIONS: usize = 64;
 const WARM_UP: Duration = Duration::from_secs(1);
 const DISK_PROBE: Duration = Duration::from_millis(500);
+/// Stored before it is killed.
+const STORED_BYTES: u64 = 10 << 30;
+/// How often it is killed and started again.
+const RESTARTS: usize = 5;
 /// How often the appliance is started to see when it is ready.
 const STARTS: usize = 20;
 /// Long enough for everything that follows a start to be over.
@@ -121,10 +137,74 @@ fn ack(place: &Place) -> Outcome<Vec<Row>> {
         value_bytes: VALUE_BYTES,
         connections: 1,
         in_flight: 1,
+        every: None,
     };
     on_each(place, "ack, one producer", &|target, how_long| {
         kafka::produce(target.kafka, "bench-ack", shape, how_long)
     })
+}
+
+fn spread(place: &Place) -> Outcome<Vec<Row>> {
+    let mut rows = Vec::new();
+    for partitions in [1, 32, 128, 512] {
+        let shape = Shape {
+            partitions,
+            records_per_batch: 4,
+            value_bytes: VALUE_BYTES,
+            connections: 1,
+            in_flight: 1,
+            every: None,
+        };
+        let case = format!("ack, one request, {partitions} x 4 KiB");
+        rows.extend(on_each(place, &case, &|target, how_long| {
+            kafka::produce(target.kafka, &format!("bench-spread-{partitions}"), shape, how_long)
+        })?);
+    }
+    Ok(rows)
+}
+
+fn steady(place: &Place) -> Outcome<Vec<Row>> {
+    let shape = Shape {
+        partitions: 1,
+        records_per_batch: 20,
+        value_bytes: VALUE_BYTES,
+        connections: 4,
+        in_flight: 1,
+        every: Some(Duration::from_millis(4)),
+    };
+    on_each(place, "ack, 20,000 records/s", &|target, how_long| {
+        kafka::produce(target.kafka, "bench-steady", shape, how_long)
+    })
+}
+
+fn restart(place: &Place) -> Outcome<Vec<Row>> {
+    let shape = Shape {
+        partitions: 32,
+        records_per_batch: 64,
+        value_bytes: VALUE_BYTES,
+        connections: 4,
+        in_flight: 2,
+        every: None,
+    };
+    let mut appliance = Appliance::start(&place.binary, &place.folder, &[])?;
+    let mut stored = 0;
+    let mut ready = Latencies::default();
+    while stored < STORED_BYTES {
+        stored += kafka::produce(appliance.kafka()?, "bench-stored", shape, WARM_UP)?.bytes;
+    }
+    for _ in 0..RESTARTS {
+        kafka::produce(appliance.kafka()?, "bench-stored", shape, WARM_UP)?;
+        appliance = appliance.crash(&place.binary)?;
+        ready.add(appliance.ready_after);
+    }
+    let mut row = Row {
+        case: format!("kill -9 to ready, {} GiB stored", stored >> 30),
+        target: "pagi".to_owned(),
+        resident_mb: Some(megabytes(process::resident_kib(appliance.pid())?)),
+        ..Row::default()
+    };
+    add_latencies(&mut row, &mut ready);
+    Ok(vec![row])
 }
 
 fn flood(place: &Place, partitions: i32, records_per_batch: i32) -> Outcome<Vec<Row>> {
@@ -134,6 +214,7 @@ fn flood(place: &Place, partitions: i32, records_per_batch: i32) -> Outcome<Vec<
         value_bytes: VALUE_BYTES,
         connections: 4,
         in_flight: 2,
+        every: None,
     };
     let plural = if partitions == 1 { "" } else { "s" };
     on_each(place, &format!("produce, {partitions} partition{plural}"), &|target, how_long| {
@@ -148,6 +229,7 @@ fn consume(place: &Place) -> Outcome<Vec<Row>> {
         value_bytes: VALUE_BYTES,
         connections: 1,
         in_flight: 2,
+        every: None,
     };
     let mut rows = Vec::new();
     for target in targets(place) {
@@ -251,9 +333,11 @@ fn measured(place: &Place, target: &Target, case: &str, load: PutLoad<'_>) -> Ou
     load(target, WARM_UP)?;
     let mut disk = disk::fdatasync(&place.folder, DISK_PROBE)?;
     let cpu_before = process::cpu_seconds(target.pid)?;
+    let written_before = disk::written_bytes(&place.folder)?;
     let (load, resident) = process::watch_memory(target.pid, || load(target, place.how_long));
     let mut load = load?;
     let cpu_seconds = process::cpu_seconds(target.pid)? - cpu_before;
+    let written = disk::written_bytes(&place.folder)? - written_before;
     disk.append(disk::fdatasync(&place.folder, DISK_PROBE)?);
     let mut row = Row {
         case: case.to_owned(),
@@ -261,6 +345,8 @@ fn measured(place: &Place, target: &Target, case: &str, load: PutLoad<'_>) -> Ou
         cpu_us: Some(cpu_seconds * 1e6 / load.operations.max(1) as f64),
         cpu_seconds: Some(cpu_seconds),
         resident_mb: Some(megabytes(resident)),
+        written_per_byte: (load.bytes > 0 && written > load.bytes / 2)
+            .then(|| written as f64 / load.bytes.max(1) as f64),
         disk_p50_ms: disk.permille_ms(500),
         disk_p99_ms: disk.permille_ms(990),
         ..Row::default()

@@ -1,11 +1,11 @@
 //! The physical limit: how fast the disk itself makes a block durable.
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::failure::{Outcome, While};
+use crate::failure::{Failure, Outcome, While};
 use crate::latency::Latencies;
 
 const BLOCK_BYTES: usize = 4096;
@@ -32,4 +32,18 @@ pub(super) fn fdatasync(folder: &Path, how_long: Duration) -> Outcome<Latencies>
         number += 1;
     }
     Ok(latencies)
+}
+
+/// Bytes that the device below `folder` was given to write so far, by everybody. What the kernel
+/// counts for a process is no measure: it takes a large folio for written when a page of it is.
+pub(super) fn written_bytes(folder: &Path) -> Outcome<u64> {
+    const SECTOR_BYTES: u64 = 512;
+    const SECTORS_WRITTEN: usize = 6;
+    let device = fs::metadata(folder).on(format!("look at {}", folder.display()))?.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let path = format!("/sys/dev/block/{major}:{minor}/stat");
+    let stat = fs::read_to_string(&path).on(format!("read {path}"))?;
+    let sectors = stat.split_whitespace().nth(SECTORS_WRITTEN).and_then(|n| n.parse::<u64>().ok());
+    let sectors = sectors.ok_or_else(|| Failure::new(format!("{path} has another form")))?;
+    Ok(sectors * SECTOR_BYTES)
 }

@@ -17,6 +17,9 @@ pub(super) struct Shape {
     pub(super) connections: usize,
     /// Requests that a connection has under way at a time.
     pub(super) in_flight: usize,
+    /// Without it, as many as there can be. With it each connection sends a request so often, and
+    /// counts how long it took from when it was due.
+    pub(super) every: Option<Duration>,
 }
 
 impl Shape {
@@ -42,9 +45,10 @@ pub(super) fn produce(
         let mut sent = std::collections::VecDeque::new();
         let mut load = Load::default();
         let begin = Instant::now();
+        let mut due = Due { next: begin, every: shape.every };
         loop {
             while sent.len() < shape.in_flight && begin.elapsed() < how_long {
-                sent.push_back(Instant::now());
+                sent.push_back(due.next());
                 broker.send(&frame)?;
             }
             let Some(before) = sent.pop_front() else { return Ok(load) };
@@ -54,6 +58,23 @@ pub(super) fn produce(
             load.bytes += shape.records_per_request() * shape.value_bytes as u64;
         }
     })
+}
+
+/// When requests are to be sent.
+struct Due {
+    next: Instant,
+    every: Option<Duration>,
+}
+
+impl Due {
+    /// Waits until the next one is due, and says when that was.
+    fn next(&mut self) -> Instant {
+        let Some(every) = self.every else { return Instant::now() };
+        let due = self.next;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        self.next = due + every;
+        due
+    }
 }
 
 /// A broker may need a moment until it leads the partitions of a new topic.

@@ -15,14 +15,17 @@ pub(super) struct Row {
     pub(super) cpu_seconds: Option<f64>,
     /// The most it was seen to hold.
     pub(super) resident_mb: Option<f64>,
+    /// Bytes that the disk was given to write for each byte of payload: the write amplification, as
+    /// far as nobody else wrote. Left out where next to nothing is written.
+    pub(super) written_per_byte: Option<f64>,
     /// The disk's own fdatasync in the same minute.
     pub(super) disk_p50_ms: Option<f64>,
     pub(super) disk_p99_ms: Option<f64>,
 }
 
 const HEAD: &str = "\
-| case | of | /s | MB/s | p50 ms | p99 ms | p99.9 ms | CPU us each | CPU s | RSS MB | disk p50 ms | disk p99 ms |
-|---|---|---|---|---|---|---|---|---|---|---|---|
+| case | of | /s | MB/s | p50 ms | p99 ms | p99.9 ms | CPU us each | CPU s | RSS MB | written per byte | disk p50 ms | disk p99 ms |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 /// A Markdown table.
@@ -48,6 +51,7 @@ pub(super) fn line(row: &Row) -> String {
         cell(row.cpu_us),
         cell(row.cpu_seconds),
         cell(row.resident_mb),
+        cell(row.written_per_byte),
         cell(row.disk_p50_ms),
         cell(row.disk_p99_ms),
     ];
@@ -97,6 +101,6 @@ mod tests {
             cpu_us: Some(45.67),
             ..Row::default()
         };
-        assert_eq!(line(&row), "| a | b | 12,346 |  | 0.10 |  |  | 45.7 |  |  |  |  |");
+        assert_eq!(line(&row), "| a | b | 12,346 |  | 0.10 |  |  | 45.7 |  |  |  |  |  |");
     }
 }
