@@ -43,6 +43,7 @@ const SIZES: Sizes = Sizes {
     unflushed_bytes_soft: 8 << 10,
     unflushed_bytes_max: 128 << 10,
     checkpoint_wal_bytes: 64 << 10,
+    unsynced_bytes_max: 4 << 10,
     unsynced_files_max: 6,
 };
 

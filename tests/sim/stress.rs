@@ -35,6 +35,7 @@ const SIZES: Sizes = Sizes {
     unflushed_bytes_soft: 48 << 10,
     unflushed_bytes_max: 256 << 10,
     checkpoint_wal_bytes: 256 << 10,
+    unsynced_bytes_max: 32 << 10,
     unsynced_files_max: 8,
 };
 const CLIENTS: i64 = 12;

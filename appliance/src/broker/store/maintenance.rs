@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::files::{FileKey, ReadFiles};
 use super::layout::{
     CHECKPOINT, CHECKPOINT_NEW, SegmentFile, TOPICS, is_topic_dir, segment_file, topic_dir_name,
@@ -33,6 +35,8 @@ pub struct Maintenance {
     identity: Identity,
     sizes: Sizes,
     unsynced: BTreeMap<FileKey, Arc<dyn File>>,
+    /// Of batches in those.
+    unsynced_bytes: u64,
     unsynced_dirs: BTreeSet<Arc<str>>,
     retired: Retired,
 }
@@ -65,6 +69,7 @@ impl Maintenance {
             identity,
             sizes,
             unsynced: BTreeMap::new(),
+            unsynced_bytes: 0,
             unsynced_dirs: BTreeSet::new(),
             retired: Retired::default(),
         }
@@ -160,13 +165,28 @@ impl Maintenance {
             self.storage.create_dir(&format!("{TOPICS}/{}", partition.dir))?;
             self.unsynced_dirs.insert(Arc::clone(&partition.dir));
         }
-        let log = self.open(partition, before.base_offset, SegmentFile::Log)?;
-        log.write(before.log_bytes, &write.batches)?;
+        let mut at = before.log_bytes;
+        for piece in pieces(&write.batches, self.sizes.unsynced_bytes_max) {
+            if self.unsynced_bytes >= self.unsynced_bytes_max() {
+                self.sync_files()?;
+            }
+            let log = self.open(partition, before.base_offset, SegmentFile::Log)?;
+            log.write(at, piece)?;
+            let bytes: u64 = piece.iter().map(|batch| batch.len() as u64).sum();
+            at += bytes;
+            self.unsynced_bytes += bytes;
+        }
         if !write.index.is_empty() {
             let index = self.open(partition, before.base_offset, SegmentFile::Index)?;
             index.write(before.index_bytes, std::slice::from_ref(&write.index))?;
         }
         Ok(())
+    }
+
+    /// Each file is a call and a commit of the file system's journal, whatever is in it.
+    fn unsynced_bytes_max(&self) -> u64 {
+        let logs = self.unsynced.keys().filter(|key| key.kind == SegmentFile::Log).count();
+        self.sizes.unsynced_bytes_max.saturating_mul(logs.max(1) as u64)
     }
 
     /// The file, opened for writing and noted as not synced.
@@ -181,7 +201,7 @@ impl Maintenance {
             return Ok(Arc::clone(file));
         }
         if self.unsynced.len() >= self.sizes.unsynced_files_max {
-            self.sync()?;
+            self.sync_files()?;
         }
         let path = segment_file(&partition.dir, partition.id.index, base_offset, kind);
         let file = self.storage.create(&path)?;
@@ -192,8 +212,7 @@ impl Maintenance {
 
     /// Makes what was written to segments durable, and the names of new ones.
     fn sync(&mut self) -> io::Result<()> {
-        let files: Vec<_> = std::mem::take(&mut self.unsynced).into_values().collect();
-        self.storage.sync_all(&files).map_err(sync_failed)?;
+        self.sync_files()?;
         if self.unsynced_dirs.is_empty() {
             return Ok(());
         }
@@ -204,6 +223,12 @@ impl Maintenance {
             }
         }
         self.storage.sync_dir(TOPICS).map_err(sync_failed)
+    }
+
+    fn sync_files(&mut self) -> io::Result<()> {
+        self.unsynced_bytes = 0;
+        let files: Vec<_> = std::mem::take(&mut self.unsynced).into_values().collect();
+        self.storage.sync_all(&files).map_err(sync_failed)
     }
 
     /// The partitions with files, as they are at the snapshot: nothing was flushed beyond it, and
@@ -239,6 +264,21 @@ impl Maintenance {
         }
         Ok(())
     }
+}
+
+/// Cuts what is to be written into pieces of at most so many bytes, or of one batch.
+fn pieces(mut batches: &[Bytes], bytes_max: u64) -> impl Iterator<Item = &[Bytes]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |batch: &&Bytes| {
+            bytes += batch.len() as u64;
+            bytes <= bytes_max
+        };
+        let count = batches.iter().take_while(fits).count().max(1);
+        let (piece, rest) = batches.split_at_checked(count)?;
+        batches = rest;
+        Some(piece)
+    })
 }
 
 /// Puts a checkpoint in place of the last one, so that one of the two is there whatever happens.

@@ -1,8 +1,8 @@
 //! How large the log's files are: as `limits` says, or smaller, so that a test meets every edge.
 use crate::limits::{
     CHECKPOINT_WAL_BYTES, ROUND_BYTES_MAX, SEGMENT_BYTES, UNFLUSHED_BYTES_MAX,
-    UNFLUSHED_BYTES_SOFT, UNSYNCED_FILES_MAX, WAL_FILE_BYTES_MAX, WAL_FILE_BYTES_MIN,
-    WAL_FIRST_FILE_BYTES,
+    UNFLUSHED_BYTES_SOFT, UNSYNCED_BYTES, UNSYNCED_FILES_MAX, WAL_FILE_BYTES_MAX,
+    WAL_FILE_BYTES_MIN, WAL_FIRST_FILE_BYTES,
 };
 
 /// Sizes in bytes, and one count; each is described where its default is.
@@ -24,6 +24,8 @@ pub struct Sizes {
     pub unflushed_bytes_max: usize,
     /// See [`CHECKPOINT_WAL_BYTES`].
     pub checkpoint_wal_bytes: u64,
+    /// See [`UNSYNCED_BYTES`].
+    pub unsynced_bytes_max: u64,
     /// See [`UNSYNCED_FILES_MAX`].
     pub unsynced_files_max: usize,
 }
@@ -39,6 +41,7 @@ impl Default for Sizes {
             unflushed_bytes_soft: UNFLUSHED_BYTES_SOFT,
             unflushed_bytes_max: UNFLUSHED_BYTES_MAX,
             checkpoint_wal_bytes: CHECKPOINT_WAL_BYTES,
+            unsynced_bytes_max: UNSYNCED_BYTES,
             unsynced_files_max: UNSYNCED_FILES_MAX,
         }
     }

@@ -209,8 +209,9 @@ fn fill_file(storage: &dyn Storage, number: u32, bytes: u64) -> io::Result<WalFi
     for offset in (0..bytes).step_by(zeros.len()) {
         let left = usize::try_from(bytes - offset).unwrap_or(usize::MAX);
         file.write(offset, &[zeros.slice(..left.min(zeros.len()))])?;
+        // Each by itself: rounds are synced meanwhile, and would wait behind all of it.
+        file.sync()?;
     }
-    file.sync()?;
     storage.rename(&temporary, &wal_file(number))?;
     storage.sync_dir(WAL)?;
     Ok(WalFile { number, bytes, file })
