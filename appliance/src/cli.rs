@@ -36,6 +36,8 @@ Examples:
   pagi-appliance router publish-test-event --topic demo --key k1
   pagi-appliance router start-consumer --topics demo
       publish an event to try things; print every event of a topic
+  pagi-appliance router start-consumer --topics demo --handler exec --exec ./handle.py
+      give every event to a program
   pagi-appliance log verify /var/lib/pagi
       check every checksum of a data folder whose broker does not run
 
@@ -178,6 +180,7 @@ fn task(command: &Subcommands) -> Result<Task, PagiError> {
             return Ok(Task::PublishTestEvent(arguments.clone()));
         }
         Subcommands::Router(RouterCommand::StartConsumer(arguments)) => {
+            arguments.validate()?;
             return Ok(Task::StartConsumer(arguments.clone()));
         }
         Subcommands::Log(command) => return Ok(Task::Log(command.clone())),

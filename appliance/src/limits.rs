@@ -204,6 +204,12 @@ pub const GROUP_ANSWER_BYTES_MAX: usize = 1 << 20;
 pub const TOPIC_WAIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a consumer that is asked to stop waits for its handler and its last commit.
 pub const CONSUMER_STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a program that handles events may fail at one event, unless configured.
+pub const HANDLER_TRIES_MAX: u32 = 10;
+/// How long a program that handles events may take for one of them.
+pub const EXEC_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long such a program that failed may take to end by itself, and then to be killed.
+pub const EXEC_END_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long the command that publishes one event may take.
 pub const COMMAND_DELIVERY_TIMEOUT: Duration = Duration::from_secs(9);
 /// How long the command that consumes tries to reach a broker.

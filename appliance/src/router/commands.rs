@@ -11,10 +11,13 @@ use super::config::Config;
 use super::consumer;
 use super::consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom};
 use super::event_router::PagiEventRouter;
+use super::exec_handler::ExecHandler;
 use super::log_handler::LogHandler;
 use super::record::OutgoingRecord;
 use super::sync::now_ms;
-use crate::limits::{COMMAND_CONNECT_TIMEOUT, COMMAND_DELIVERY_TIMEOUT, RECORD_BYTES_MAX};
+use crate::limits::{
+    COMMAND_CONNECT_TIMEOUT, COMMAND_DELIVERY_TIMEOUT, HANDLER_TRIES_MAX, RECORD_BYTES_MAX,
+};
 use crate::shutdown::Shutdown;
 
 /// Publish one event, and print its receipt as a line of JSON.
@@ -46,19 +49,29 @@ pub struct PublishTestEvent {
     pub brokers: Brokers,
 }
 
-/// Read topics, print each event as a line of JSON, and commit what was printed.
+/// Read topics, print each event or give it to a program, and commit what was handled.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
   pagi-appliance router start-consumer --topics twin.events
   pagi-appliance router start-consumer --topics a,b --group my-group --from latest
   pagi-appliance router start-consumer --topics a --exit-at-end | jq -r .payload
+  pagi-appliance router start-consumer --topics a --handler exec --exec ./handle.py
+  pagi-appliance router start-consumer --topics a --handler exec \\
+    --exec 'while read -r line; do echo \"$line\" >> events; echo \"$line\"; done'
 
 Each line has topic, partition, offset, timestamp, key, headers and payload. Key and payload are
 strings with exactly the bytes of the record; what is not UTF-8 stands under key_base64 and
 payload_base64. The next start with the same group goes on where this one was committed: every
 event is printed at least once, and the last few again after a crash. A group is for one consumer
-at a time in this version.")]
+at a time in this version.
+
+With --handler exec the lines go to a program's standard input, and an event counts as handled when
+the program gives its line back, unchanged, on standard output; anything else there is an error.
+Standard error is free for messages. A program that dies, or takes more than 60 s for an event, is
+started again and goes on with the first event that it did not give back. When it fails at one event
+--max-tries times in a row the consumer stops with exit code 1, and nothing behind it is committed.
+When its standard input ends there are no more events, and it should end.")]
 pub struct StartConsumer {
     /// The topics to read, all partitions of each; those that do not exist yet are waited for
     #[arg(long, value_delimiter = ',', required = true, value_name = "TOPIC,...")]
@@ -76,6 +89,19 @@ pub struct StartConsumer {
     #[arg(long, value_enum, default_value_t)]
     pub out_of_range: OutOfRange,
 
+    /// What to do with each event
+    #[arg(long, value_enum, default_value_t)]
+    pub handler: HandlerKind,
+
+    /// The program of --handler exec, as a command line for /bin/sh
+    #[arg(long, value_name = "COMMAND", required_if_eq("handler", "exec"))]
+    pub exec: Option<String>,
+
+    /// How often the program of --handler exec may fail at one event
+    #[arg(long, value_name = "N", default_value_t = HANDLER_TRIES_MAX,
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_tries: u32,
+
     /// Stop after so many events
     #[arg(long, value_name = "N")]
     pub max_events: Option<u64>,
@@ -87,6 +113,30 @@ pub struct StartConsumer {
     #[command(flatten)]
     #[expect(missing_docs, reason = "the words would become help text")]
     pub brokers: Brokers,
+}
+
+/// What to do with each event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum HandlerKind {
+    /// Print it as a line of JSON.
+    #[default]
+    Log,
+    /// Give it to a program, which gives it back when it is done.
+    Exec,
+}
+
+impl StartConsumer {
+    /// Whether the arguments go together.
+    ///
+    /// # Errors
+    /// [`ErrorCode::InvalidConfig`], saying what would have no effect.
+    pub fn validate(&self) -> Result<(), PagiError> {
+        if self.exec.is_some() && self.handler != HandlerKind::Exec {
+            let detail = "--exec has no effect without --handler exec";
+            return Err(PagiError::new(ErrorCode::InvalidConfig, detail));
+        }
+        Ok(())
+    }
 }
 
 /// Where the cluster is.
@@ -152,8 +202,15 @@ pub async fn start_consumer(args: StartConsumer, shutdown: Shutdown) -> Result<(
         connect_timeout: Some(COMMAND_CONNECT_TIMEOUT),
         ..ConsumerConfig::new(args.brokers.brokers.clone(), args.group, topics)
     };
-    let handler = LogHandler::stdout().map_err(|error| io("start", &error))?;
-    let summary = consumer::run(config, handler, shutdown).await;
+    let summary = match args.exec {
+        Some(program) => {
+            consumer::run(config, ExecHandler::new(program, args.max_tries), shutdown).await
+        }
+        None => {
+            let handler = LogHandler::stdout().map_err(|error| io("start", &error))?;
+            consumer::run(config, handler, shutdown).await
+        }
+    };
     let summary = summary.map_err(|error| args.brokers.explain(error))?;
     let why = match summary.ended {
         Ended::Requested => "asked to stop",

@@ -9,6 +9,7 @@ mod consumer_loop;
 mod discovery;
 mod event;
 mod event_router;
+mod exec_handler;
 #[cfg(test)]
 mod fake_broker;
 mod fetcher;
@@ -33,6 +34,7 @@ pub use consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom, Summary}
 pub use consumer_loop::{ConsumerLoop, start_consumer_loop};
 pub use event::Event;
 pub use event_router::PagiEventRouter;
+pub use exec_handler::ExecHandler;
 pub use log_handler::LogHandler;
 pub use lookup::{AUDIT_TOPIC, HEALTH_TOPIC};
 pub use record::{OutgoingRecord, Receipt};
