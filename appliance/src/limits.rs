@@ -93,6 +93,14 @@ pub const WAL_FILE_BYTES_MIN: u64 = 1 << 20;
 pub const WAL_FILE_DISK_SHARE: u64 = 16;
 /// Bytes of the disk that stay free for checkpoints, so that a full disk can be recovered.
 pub const DISK_RESERVE_BYTES: u64 = 2 << 20;
+/// The smallest disk budget, in bytes.
+pub const DISK_BUDGET_BYTES_MIN: u64 = 32 << 20;
+/// How often to look at how much room the disk has.
+pub const DISK_CHECK_INTERVAL: Duration = Duration::from_secs(5);
+/// A disk is low when less than one part in so many is free,
+pub const DISK_LOW_SHARE: u64 = 10;
+/// and less than so many bytes are.
+pub const DISK_LOW_BYTES_MAX: u64 = 8 << 30;
 /// Files of the write-ahead log: with the first, 194 MiB at most to replay.
 pub const WAL_FILES_MAX: usize = 4;
 /// Bytes written to the write-ahead log before a checkpoint is due.

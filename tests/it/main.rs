@@ -16,6 +16,7 @@ mod config;
 mod consume;
 mod data_folder;
 mod deleted_records;
+mod disk_budget;
 mod exec_handler;
 mod golden;
 mod golden_folder;

@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pagi_appliance::broker::store::storage::{File, Storage};
+use pagi_appliance::broker::store::storage::{File, Space, Storage};
 use parking_lot::Mutex;
 
 use crate::inode::{DirNode, Fate, FileNode, Node};
@@ -492,8 +492,11 @@ impl Storage for Disk {
         )
     }
 
-    fn free_bytes(&self) -> io::Result<u64> {
-        self.look(|state| Ok(state.free() as u64))
+    fn space(&self) -> io::Result<Space> {
+        self.look(|state| {
+            let (free_bytes, total_bytes) = (state.free() as u64, state.capacity as u64);
+            Ok(Space { free_bytes, total_bytes })
+        })
     }
 }
 

@@ -49,7 +49,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Acknowledged = BTreeMap<(PartitionId, i64), Bytes>;
 
 fn open(path: &Path) -> (Store, Running) {
-    Store::open_with(path, SIZES).unwrap()
+    Store::open(path, SIZES, None).unwrap()
 }
 
 /// Ends the store, and fails when that hangs.

@@ -17,6 +17,8 @@ pub struct Config {
     /// How many partitions a topic gets when the client does not say: 1 to
     /// [`PARTITIONS_PER_TOPIC_MAX`].
     pub default_partitions: u32,
+    /// Bytes that the data folder may take; else the whole disk.
+    pub disk_budget_bytes: Option<u64>,
     /// How often to look for records that are no longer to be kept.
     pub retention_check_interval: Duration,
     /// The largest record batch taken, in bytes.
@@ -32,6 +34,7 @@ impl Default for Config {
             data_dir: PathBuf::from("./pagi-data"),
             auto_create_topics: true,
             default_partitions: 1,
+            disk_budget_bytes: None,
             retention_check_interval: RETENTION_CHECK_INTERVAL,
             message_bytes_max: MESSAGE_BYTES_MAX_DEFAULT,
             advertised: None,

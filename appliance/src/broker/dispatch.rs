@@ -169,7 +169,7 @@ async fn answer(context: &Context, client: &Client, request: Request, to: To) ->
             to.encode(&api::describe_cluster::respond(context, endpoint, &request))
         }
         Request::DescribeLogDirs(request) => {
-            to.encode(&api::describe_log_dirs::respond(context, request))
+            to.encode(&api::describe_log_dirs::respond(context, request).await)
         }
     }
 }

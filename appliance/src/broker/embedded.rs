@@ -12,11 +12,13 @@ use tracing::{info, warn};
 use super::config::{Config, ConfigError};
 use super::connection::serve;
 use super::context::Context;
+use super::disk;
 use super::group;
 use super::metrics::Metrics;
 use super::retention;
 use super::store::layout::wal_file;
 use super::store::open::Recovery;
+use super::store::sizes::Sizes;
 use super::store::threads::Failure;
 use super::store::{Running, Store, StoreError};
 use crate::limits::KAFKA_CONNECTIONS_MAX;
@@ -69,7 +71,8 @@ impl PagiEmbeddedBroker {
         let failed =
             |error| StartError::Store { path: path.display().to_string(), error: Box::new(error) };
         let begin = Instant::now();
-        let (store, running) = Store::open(&path).map_err(failed)?;
+        let (store, running) =
+            Store::open(&path, Sizes::default(), config.disk_budget_bytes).map_err(failed)?;
         tell(&running.recovery, begin.elapsed());
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -82,6 +85,7 @@ impl PagiEmbeddedBroker {
         background.spawn(group::expiry::run(Arc::clone(&groups), store, shutdown.clone()));
         background.spawn(groups.run(shutdown.clone()));
         let store = context.store.clone();
+        background.spawn(disk::run(store.clone(), context.metrics.clone(), shutdown.clone()));
         background.spawn(retention::run(store, retention_check_interval, shutdown.clone()));
         let accepting = tokio::spawn(accept(context, listener, shutdown));
         let failure = running.failure.clone();

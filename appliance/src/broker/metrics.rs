@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::store::storage::Space;
+
 /// The broker's metrics. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
@@ -23,6 +25,8 @@ pub struct Metrics {
     pub produced_bytes: Counter,
     /// Records that were acknowledged.
     pub produced_records: Counter,
+    disk_free_bytes: Gauge,
+    disk_total_bytes: Gauge,
     /// Bytes of record batches that were given to consumers.
     pub fetched_bytes: Counter,
 }
@@ -69,6 +73,16 @@ impl Metrics {
             metrics.fetched_bytes.clone(),
         );
         registry.register(
+            "pagi_broker_disk_free_bytes",
+            "Bytes that the data folder may still take",
+            metrics.disk_free_bytes.clone(),
+        );
+        registry.register(
+            "pagi_broker_disk_total_bytes",
+            "Bytes of the data folder's disk, or of its budget where that is less",
+            metrics.disk_total_bytes.clone(),
+        );
+        registry.register(
             "pagi_broker_groups",
             "Consumer groups that have or had members, by state",
             metrics.groups.clone(),
@@ -84,6 +98,13 @@ impl Metrics {
             metrics.group_generations.clone(),
         );
         metrics
+    }
+
+    /// Takes note of the room on the disk.
+    pub fn disk(&self, space: Space) {
+        let number = |bytes| i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.disk_free_bytes.set(number(space.free_bytes));
+        self.disk_total_bytes.set(number(space.total_bytes));
     }
 
     /// The groups in a state.

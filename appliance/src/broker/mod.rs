@@ -6,6 +6,7 @@ pub mod api;
 pub mod config;
 pub mod connection;
 pub mod context;
+pub mod disk;
 pub mod dispatch;
 pub mod embedded;
 pub mod epoch;

@@ -105,6 +105,7 @@ fn broker_part(options: &BrokerOptions, anywhere: bool) -> Result<BrokerPart, Pa
         data_dir: options.data_dir.clone(),
         auto_create_topics: options.auto_create_topics,
         default_partitions: options.default_partitions,
+        disk_budget_bytes: options.disk_budget.map(|budget| budget.0),
         retention_check_interval: options.retention_check_interval.0,
         advertised: options.advertised_address.clone(),
         ..broker::Config::default()

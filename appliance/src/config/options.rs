@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::units::{Size, Span};
+use super::units::{DiskSize, Size, Span};
 use crate::limits;
 use crate::proxy::{IDENTITY_URL, UpstreamUrl};
 
@@ -50,6 +50,9 @@ pub struct BrokerOptions {
     #[arg(long, env = "PAGI_DEFAULT_PARTITIONS", value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::PARTITIONS_PER_TOPIC_MAX)))]
     pub default_partitions: u32,
+    /// Bytes that the data folder may take; producers are refused beyond [default: the whole disk]
+    #[arg(long, env = "PAGI_DISK_BUDGET", value_name = "SIZE")]
+    pub disk_budget: Option<DiskSize>,
     /// How often to look for records that are no longer to be kept
     #[arg(long, env = "PAGI_RETENTION_CHECK_INTERVAL", value_name = "TIME",
         default_value_t = Span(limits::RETENTION_CHECK_INTERVAL))]

@@ -3,6 +3,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::limits::DISK_BUDGET_BYTES_MIN;
+
 /// A duration of more than nothing: a whole number and `ms`, `s`, `m` or `h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -71,6 +73,31 @@ impl fmt::Display for Size {
     }
 }
 
+/// A number of bytes on a disk: as [`Size`], or with `GiB` or `TiB`; at least
+/// [`DISK_BUDGET_BYTES_MIN`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DiskSize(pub u64);
+
+impl FromStr for DiskSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (count, unit) = split(text);
+        let unit_bytes: u64 = match unit {
+            "" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            "TiB" => 1 << 40,
+            _ => return Err("write a number of bytes, or one with MiB, GiB or TiB".to_owned()),
+        };
+        match count.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_bytes)) {
+            Some(bytes @ DISK_BUDGET_BYTES_MIN..) => Ok(Self(bytes)),
+            _ => Err(format!("it must be at least {}MiB", DISK_BUDGET_BYTES_MIN >> 20)),
+        }
+    }
+}
+
 fn split(text: &str) -> (&str, &str) {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     text.split_at(digits)
@@ -103,6 +130,16 @@ mod tests {
         }
         for text in ["", "0", "1MB", "KiB", "-1", "2000MiB", "99999999999999999999"] {
             assert!(text.parse::<Size>().is_err(), "{text:?}");
+        }
+    }
+    #[test]
+    fn disks_have_larger_units() {
+        let parse = |text: &str| text.parse::<DiskSize>().map(|size| size.0);
+        assert_eq!(parse("40GiB"), Ok(40 << 30));
+        assert_eq!(parse("2TiB"), Ok(2 << 40));
+        assert_eq!(parse("33554432"), Ok(DISK_BUDGET_BYTES_MIN));
+        for text in ["", "31MiB", "40GB", "GiB", "-1GiB", "99999999999TiB"] {
+            assert!(parse(text).is_err(), "{text:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Pure decisions: no I/O, no clock, no randomness; `now` and seeds are arguments.
 pub mod batcher;
 pub mod commit;
+pub mod disk_space;
 pub mod group;
 pub mod headers;
 pub mod log;

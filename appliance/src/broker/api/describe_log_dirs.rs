@@ -11,9 +11,15 @@ use pagi_protocol::kafka::messages::describe_log_dirs::{
 use crate::broker::context::Context;
 use crate::broker::store::view::Topic;
 
+/// As KIP-827 says it.
+const UNKNOWN: i64 = -1;
+
 /// Answers with the one data folder.
 #[must_use]
-pub fn respond(context: &Context, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+pub async fn respond(
+    context: &Context,
+    request: DescribeLogDirsRequest,
+) -> DescribeLogDirsResponse {
     let described = |topic: &Arc<Topic>, wanted: &dyn Fn(i32) -> bool| {
         let partitions = (0..).zip(&topic.partitions).filter(|(index, _)| wanted(*index));
         DescribeLogDirsTopic {
@@ -38,11 +44,11 @@ pub fn respond(context: &Context, request: DescribeLogDirsRequest) -> DescribeLo
             })
             .collect(),
     };
-    let disk = rustix::fs::statvfs(&context.config.data_dir);
-    let bytes = |blocks: u64, size: u64| i64::try_from(blocks.saturating_mul(size)).unwrap_or(-1);
-    let (total_bytes, usable_bytes) = disk.map_or((-1, -1), |disk| {
-        (bytes(disk.f_blocks, disk.f_frsize), bytes(disk.f_bavail, disk.f_frsize))
-    });
+    let bytes = |bytes| i64::try_from(bytes).unwrap_or(UNKNOWN);
+    let (total_bytes, usable_bytes) = match context.store.space().await {
+        Ok(space) => (bytes(space.total_bytes), bytes(space.free_bytes)),
+        Err(_) => (UNKNOWN, UNKNOWN),
+    };
     let folder = context.config.data_dir.as_path();
     let log_dir = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let log_dir = log_dir.display().to_string();

@@ -3,7 +3,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::super::store::fs::Folder;
-use super::super::store::storage::{File, Storage};
+use super::super::store::storage::{File, Space, Storage};
 
 /// See the module.
 #[derive(Debug)]
@@ -45,7 +45,7 @@ impl Storage for ReadOnly {
         Ok(())
     }
 
-    fn free_bytes(&self) -> io::Result<u64> {
-        self.0.free_bytes()
+    fn space(&self) -> io::Result<Space> {
+        self.0.space()
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use rustix::io::{Errno, pread, pwrite, pwritev};
 
 use super::layout::{CHECKPOINT, LOCK};
-use super::storage::{File, Storage};
+use super::storage::{File, Space, Storage};
 
 /// Chunks in one `pwritev`: far below `IOV_MAX`.
 const CHUNKS_PER_WRITE: usize = 512;
@@ -137,9 +137,12 @@ impl Storage for Folder {
         Ok(rustix::fs::syncfs(&self.root)?)
     }
 
-    fn free_bytes(&self) -> io::Result<u64> {
+    fn space(&self) -> io::Result<Space> {
         let stat = rustix::fs::fstatvfs(&self.root)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        Ok(Space {
+            free_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            total_bytes: stat.f_blocks.saturating_mul(stat.f_frsize),
+        })
     }
 }
 

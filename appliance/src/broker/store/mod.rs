@@ -2,6 +2,7 @@
 //!
 //! [`Store`] is what the rest of the broker holds: commands go in and are answered when they are
 //! durable; what is durable can be read.
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,11 +10,13 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+use self::budget::Budgeted;
 use self::clock::now_ms;
 use self::maintenance::Identity;
 use self::open::{OpenError, Recovery};
 use self::reader::{ReadError, Reader, Source};
 use self::sizes::Sizes;
+use self::storage::{Space, Storage};
 use self::threads::{Failure, Message, Threads};
 use self::view::{Partition, View};
 use self::writer::{Command, Done, Outcomes, Submission};
@@ -22,6 +25,7 @@ use crate::core::log::partition::Segment;
 use crate::core::log::producers::ActiveProducer;
 use crate::core::log::state::Refusal;
 
+pub mod budget;
 pub mod clock;
 pub mod files;
 pub mod fs;
@@ -62,6 +66,7 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     messages: mpsc::Sender<Message>,
+    storage: Arc<dyn Storage>,
     view: Arc<View>,
     reader: Reader,
     cluster_id: Uuid,
@@ -80,32 +85,34 @@ pub struct Running {
 }
 
 impl Store {
-    /// Opens the data folder at `path`, making it when it is not there.
+    /// Opens the data folder at `path`, making it when it is not there. It takes the whole disk,
+    /// unless there is a budget for it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn open(path: &Path) -> Result<(Self, Running), StoreError> {
-        Self::open_with(path, Sizes::default())
-    }
-
-    /// As [`Store::open`], with files of other sizes.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn open_with(path: &Path, sizes: Sizes) -> Result<(Self, Running), StoreError> {
+    pub fn open(
+        path: &Path,
+        sizes: Sizes,
+        budget_bytes: Option<u64>,
+    ) -> Result<(Self, Running), StoreError> {
         fs::create_dir_all(path).map_err(StoreError::Folder)?;
         let lock = fs::lock(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::WouldBlock => StoreError::Locked,
             _ => StoreError::Folder(error),
         })?;
         let folder = fs::Folder::new(path).map_err(StoreError::Folder)?;
-        let opened = open::open(Arc::new(folder), identity(), sizes, now_ms())?;
+        let mut storage: Arc<dyn Storage> = Arc::new(folder);
+        if let Some(bytes) = budget_bytes {
+            storage = Arc::new(Budgeted::new(storage, bytes).map_err(StoreError::Folder)?);
+        }
+        let opened = open::open(Arc::clone(&storage), identity(), sizes, now_ms())?;
         let batch_bytes_max = opened.writer.batch_bytes_max();
         let (threads, messages, failure) =
             Threads::start(opened.writer, opened.maintenance, Arc::clone(&opened.view), sizes)
                 .map_err(StoreError::Folder)?;
         let store = Self {
             messages,
+            storage,
             view: opened.view,
             reader: Reader(opened.read_files),
             cluster_id: opened.cluster_id,
@@ -191,6 +198,22 @@ impl Store {
         let find = move || reader.start_of(&partition, &segment, timestamp);
         let found = tokio::task::spawn_blocking(find).await.map_err(|_| ReadError::Ended)?;
         Ok(found.max(log_start))
+    }
+
+    /// How much room there is.
+    ///
+    /// # Errors
+    /// As the file system gives them.
+    pub async fn space(&self) -> io::Result<Space> {
+        let storage = Arc::clone(&self.storage);
+        let space = tokio::task::spawn_blocking(move || storage.space()).await;
+        space.unwrap_or_else(|_| Err(io::Error::other("the process stops")))
+    }
+
+    /// The bytes that must be free, or producers are refused.
+    #[must_use]
+    pub fn bytes_to_spare(&self) -> u64 {
+        self.view.bytes_to_spare()
     }
 
     /// What readers see.

@@ -44,6 +44,15 @@ pub trait File: Debug + Send + Sync {
     fn set_len(&self, bytes: u64) -> io::Result<()>;
 }
 
+/// The room on a disk, or of a folder that may take only so much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// Bytes that may still be written.
+    pub free_bytes: u64,
+    /// Bytes in all, free or not.
+    pub total_bytes: u64,
+}
+
 /// A folder and what is in it.
 pub trait Storage: Debug + Send + Sync {
     /// Opens a file that exists.
@@ -102,11 +111,11 @@ pub trait Storage: Debug + Send + Sync {
         files.iter().try_for_each(|file| file.sync())
     }
 
-    /// The bytes that may still be written.
+    /// How much room there is.
     ///
     /// # Errors
     /// As the file system gives them.
-    fn free_bytes(&self) -> io::Result<u64>;
+    fn space(&self) -> io::Result<Space>;
 }
 
 /// Whether there was no room for what was written: it may be tried again when there is.

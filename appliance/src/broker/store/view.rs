@@ -17,6 +17,7 @@ use crate::core::log::checkpoint::PartitionFiles;
 use crate::core::log::entry::{Entry, NewTopic};
 use crate::core::log::ids::{PartitionId, TopicId};
 use crate::core::log::partition::{PartitionLog, TailBatch};
+use crate::limits::DISK_RESERVE_BYTES;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -253,6 +254,13 @@ impl View {
     #[must_use]
     pub fn unflushed_bytes(&self) -> usize {
         self.unflushed_bytes.load(Ordering::Acquire)
+    }
+
+    /// The bytes that the disk must have before more is acknowledged: for what is in tails, and
+    /// for checkpoints.
+    #[must_use]
+    pub fn bytes_to_spare(&self) -> u64 {
+        DISK_RESERVE_BYTES + self.unflushed_bytes() as u64
     }
 
     /// Takes note that bytes left a tail.

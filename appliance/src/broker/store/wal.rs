@@ -188,7 +188,7 @@ pub fn make_first_file(storage: &dyn Storage, sizes: &Sizes) -> io::Result<WalFi
 
 /// Makes a file that leaves the disk its reserve.
 fn make_file(storage: &dyn Storage, number: u32, min: u64, max: u64) -> io::Result<WalFile> {
-    let free = storage.free_bytes()?;
+    let free = storage.space()?.free_bytes;
     let bytes = (free / WAL_FILE_DISK_SHARE).clamp(min, max).next_multiple_of(BLOCK_BYTES as u64);
     if free < bytes + DISK_RESERVE_BYTES {
         return Err(io::ErrorKind::StorageFull.into());

@@ -25,7 +25,7 @@ use crate::core::log::producers::ActiveProducer;
 use crate::core::log::round::{HEADER_BYTES, RoundBuilder};
 use crate::core::log::settings::TopicSettings;
 use crate::core::log::state::{LogState, Placed, Refusal};
-use crate::limits::{BATCH_BYTES_MAX, DISK_RESERVE_BYTES, GROUPS_MAX};
+use crate::limits::{BATCH_BYTES_MAX, GROUPS_MAX};
 
 /// What the log is asked to do.
 #[derive(Debug)]
@@ -404,9 +404,8 @@ impl LogWriter {
         if !self.wal.has_room() {
             return Ok(Room::None);
         }
-        let unflushed = self.view.unflushed_bytes();
-        let needed = DISK_RESERVE_BYTES + unflushed as u64;
-        let full = unflushed >= self.unflushed_bytes_max || self.storage.free_bytes()? < needed;
+        let full = self.view.unflushed_bytes() >= self.unflushed_bytes_max
+            || self.storage.space()?.free_bytes < self.view.bytes_to_spare();
         Ok(if full { Room::Log } else { Room::All })
     }
 
