@@ -26,6 +26,7 @@ mod log_commands;
 mod main_job;
 mod proxy;
 mod publish;
+mod repair;
 mod settings;
 mod shutdown;
 mod support;

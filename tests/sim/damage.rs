@@ -18,11 +18,11 @@ use crate::runs::{case, cuts, seeds};
 use crate::world::{CAPACITY, Outside, START_MS, open, open_log};
 
 /// A log that ended without a last checkpoint.
-struct Scene {
-    disk: Disk,
+pub(crate) struct Scene {
+    pub(crate) disk: Disk,
     /// What it holds, and what it held before the last round.
-    now: Model,
-    before: Model,
+    pub(crate) now: Model,
+    pub(crate) before: Model,
     live: Vec<Live>,
 }
 
@@ -35,7 +35,7 @@ struct Live {
 }
 
 impl Scene {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let disk = Disk::new(CAPACITY, seed);
         let mut rng = Rng::of(seed, 10);
         let mut world = open(&disk, Outside::default(), seed);

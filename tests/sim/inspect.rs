@@ -19,7 +19,7 @@ fn damages(disk: &Disk) -> Vec<Finding> {
         Ok(Some(picture)) => picture,
         Err(error) => return vec![damaged_checkpoint(&error).expect("it is the checkpoint")],
     };
-    let mut findings = verify(&storage, picture).unwrap().findings;
+    let mut findings = verify(&storage, &picture).unwrap().findings;
     findings.retain(Finding::is_damage);
     findings
 }

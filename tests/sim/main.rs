@@ -25,6 +25,7 @@ mod inspect;
 mod model;
 mod observed;
 mod power;
+mod repair;
 mod rng;
 mod runs;
 mod stress;

@@ -33,7 +33,7 @@ pub enum AppError {
     Router(PagiError),
     /// A data folder that was looked into is damaged, or cannot be looked into.
     #[error(transparent)]
-    Log(#[from] broker::inspect::commands::LogError),
+    Log(#[from] broker::inspect::error::LogError),
     /// The process could not be prepared: no runtime, no signals.
     #[error("the process could not be prepared: {0}")]
     Process(#[source] std::io::Error),

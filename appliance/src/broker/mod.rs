@@ -14,6 +14,7 @@ pub mod group;
 pub mod inspect;
 pub mod metrics;
 pub mod peer;
+pub mod repair;
 pub mod resource;
 pub mod retention;
 pub mod store;

@@ -16,6 +16,7 @@ pub mod record;
 pub mod record_batch;
 #[cfg(test)]
 mod sample;
+pub mod vacant;
 pub mod value;
 pub mod walk;
 pub mod wire;

@@ -114,17 +114,36 @@ impl BatchHeader {
     /// # Errors
     /// [`BatchError`], the first that is found.
     pub fn validate(&self, bytes: &[u8]) -> Result<(), BatchError> {
-        let left = bytes.len();
-        let short = BatchError::Short { needed: self.total_bytes, left };
-        let covered = bytes.get(CRC_FROM..self.total_bytes).ok_or(short)?;
-        if crc32c::crc32c(covered) != self.crc {
-            return Err(BatchError::Crc);
-        }
+        self.check_crc(bytes)?;
         let Self { records, last_offset_delta, .. } = *self;
         if records < 1 || last_offset_delta != records - 1 {
             return Err(BatchError::Count { records, last_offset_delta });
         }
         Ok(())
+    }
+
+    /// As [`BatchHeader::validate`], for a batch that a broker stored: it may also be a
+    /// [vacant](super::vacant) one.
+    ///
+    /// # Errors
+    /// [`BatchError`], the first that is found.
+    pub fn validate_stored(&self, bytes: &[u8]) -> Result<(), BatchError> {
+        match self.is_vacant() {
+            true => self.check_crc(bytes),
+            false => self.validate(bytes),
+        }
+    }
+
+    fn check_crc(&self, bytes: &[u8]) -> Result<(), BatchError> {
+        let short = BatchError::Short { needed: self.total_bytes, left: bytes.len() };
+        let covered = bytes.get(CRC_FROM..self.total_bytes).ok_or(short)?;
+        if crc32c::crc32c(covered) == self.crc { Ok(()) } else { Err(BatchError::Crc) }
+    }
+
+    /// Whether it has offsets and no records.
+    #[must_use]
+    pub const fn is_vacant(&self) -> bool {
+        self.records == 0 && self.last_offset_delta >= 0 && self.total_bytes == BATCH_HEADER_BYTES
     }
 
     /// Writes the header over the front of `batch`, with the length of the whole of it and the

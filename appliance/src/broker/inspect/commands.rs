@@ -1,18 +1,15 @@
 //! The commands `pagi-appliance log …`.
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::super::store::fs::{Folder, Lock, lock_shared};
-use super::super::store::layout::LOCK;
-use super::super::store::open::OpenError;
-use super::super::store::storage::Storage;
+use super::super::repair::command::Repair;
 use super::dump::{Selection, dump};
+use super::error::LogError;
 use super::line::Format;
-use super::picture::{Picture, damaged_checkpoint};
-use super::read_only::ReadOnly;
+use super::picture::damaged_checkpoint;
+use super::target::Target;
 use super::verify::verify;
 
 /// Look into the data folder of a broker that does not run, or into a copy of one.
@@ -24,6 +21,8 @@ pub enum LogCommand {
     /// Print the records of a data folder, and change nothing
     #[command(after_help = DUMP_HELP)]
     Dump(Dump),
+    /// Get past damage to acknowledged data, and say what is lost
+    Repair(Repair),
 }
 
 const VERIFY_HELP: &str = "\
@@ -87,55 +86,6 @@ pub struct Dump {
     format: Format,
 }
 
-/// Why a command did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum LogError {
-    /// A process runs on the folder.
-    #[error(
-        "{0} is in use: another process holds the file {LOCK} in it. Stop that process, or look \
-         into a copy of the folder"
-    )]
-    InUse(String),
-    /// The folder or a file in it cannot be read.
-    #[error("{path} cannot be read: {error}")]
-    Folder {
-        /// The folder.
-        path: String,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// It is no data folder.
-    #[error("{0} is not a data folder of pagi-appliance: it has no file 'checkpoint'")]
-    NotOurs(String),
-    /// It cannot be looked into.
-    #[error("{path}: {error}")]
-    Open {
-        /// The folder.
-        path: String,
-        /// Why not.
-        error: OpenError,
-    },
-    /// Something is damaged: what, was printed.
-    #[error("{path} is damaged in {places} place(s)")]
-    Damaged {
-        /// The folder.
-        path: String,
-        /// How many places.
-        places: usize,
-    },
-    /// The output could not be written.
-    #[error("the output could not be written: {0}")]
-    Output(io::Error),
-}
-
-impl LogError {
-    /// Whether the folder could be read, and is damaged.
-    #[must_use]
-    pub const fn is_damage(&self) -> bool {
-        matches!(self, Self::Damaged { .. })
-    }
-}
-
 impl LogCommand {
     /// Does what was asked for; results go to standard output.
     ///
@@ -146,6 +96,7 @@ impl LogCommand {
         let done = match self {
             Self::Verify(arguments) => arguments.run(&mut out),
             Self::Dump(arguments) => arguments.run(&mut out),
+            Self::Repair(arguments) => arguments.run(&mut out),
         };
         let flushed = out.flush().map_err(LogError::Output);
         match done.and(flushed) {
@@ -166,7 +117,7 @@ impl Verify {
                 return target.damaged(1);
             }
             picture => {
-                let verified = verify(&target.storage, picture?);
+                let verified = verify(target.storage(), &picture?);
                 verified.map_err(|error| target.failed(error))?
             }
         };
@@ -190,47 +141,5 @@ impl Dump {
             tracing::error!("{finding}");
         }
         target.damaged(findings.len())
-    }
-}
-
-/// A folder that nobody else changes meanwhile.
-struct Target {
-    path: String,
-    storage: Arc<dyn Storage>,
-    #[expect(dead_code, reason = "held, never read")]
-    lock: Option<Lock>,
-}
-
-impl Target {
-    fn open(folder: &Path) -> Result<Self, LogError> {
-        let path = folder.display().to_string();
-        let failed = |error| LogError::Folder { path: path.clone(), error };
-        let opened = Folder::new(folder).map_err(failed)?;
-        let lock = lock_shared(folder).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => LogError::InUse(path.clone()),
-            _ => failed(error),
-        })?;
-        let storage: Arc<dyn Storage> = Arc::new(ReadOnly(opened));
-        Ok(Self { path, storage, lock })
-    }
-
-    fn picture(&self) -> Result<Picture, LogError> {
-        let path = self.path.clone();
-        match Picture::of(&self.storage) {
-            Ok(Some(picture)) => Ok(picture),
-            Ok(None) => Err(LogError::NotOurs(path)),
-            Err(error) => Err(LogError::Open { path, error }),
-        }
-    }
-
-    fn damaged(&self, places: usize) -> Result<(), LogError> {
-        match places {
-            0 => Ok(()),
-            places => Err(LogError::Damaged { path: self.path.clone(), places }),
-        }
-    }
-
-    fn failed(&self, error: io::Error) -> LogError {
-        LogError::Folder { path: self.path.clone(), error }
     }
 }

@@ -114,7 +114,7 @@ impl Picture {
     /// An appended batch is sound, and goes right behind the last one of its partition.
     fn check_append(&self, partition: PartitionId, batch: &[u8]) -> Result<(), String> {
         let header = BatchHeader::parse(batch).map_err(|error| error.to_string())?;
-        header.validate(batch).map_err(|error| error.to_string())?;
+        header.validate_stored(batch).map_err(|error| error.to_string())?;
         match self.state.next_offset(partition) {
             None => Err("there is no such partition".to_owned()),
             Some(next) if next != header.base_offset => {
@@ -142,6 +142,6 @@ pub fn damaged_checkpoint(error: &OpenError) -> Option<Finding> {
     match error {
         OpenError::Checkpoint(error) => Some(Finding::damage(CHECKPOINT, 0, error)),
         OpenError::Replay(error) => Some(finding(error)),
-        OpenError::Io { .. } | OpenError::NotOurs(_) => None,
+        OpenError::Io { .. } | OpenError::NotOurs(_) | OpenError::Repair => None,
     }
 }

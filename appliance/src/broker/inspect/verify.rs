@@ -39,7 +39,7 @@ struct Summary {
 ///
 /// # Errors
 /// As the file system gives them.
-pub fn verify(storage: &Arc<dyn Storage>, picture: Picture) -> io::Result<Report> {
+pub fn verify(storage: &Arc<dyn Storage>, picture: &Picture) -> io::Result<Report> {
     let checkpoint = &picture.checkpoint;
     let mut summary = Summary {
         round: checkpoint.sequence.0,
@@ -52,7 +52,7 @@ pub fn verify(storage: &Arc<dyn Storage>, picture: Picture) -> io::Result<Report
     if let Some(replayed) = &picture.replayed {
         (summary.wal_rounds, summary.wal_bytes) = (replayed.rounds, replayed.bytes);
     }
-    let mut findings = picture.findings;
+    let mut findings = picture.findings.clone();
     for files in &checkpoint.files {
         summary.partitions += 1;
         check_partition(&**storage, checkpoint, files, &mut summary, &mut findings)?;

@@ -17,6 +17,8 @@ pub const LOCK: &str = "LOCK";
 pub const CHECKPOINT: &str = "checkpoint";
 /// The checkpoint while it is written.
 pub const CHECKPOINT_NEW: &str = "checkpoint.tmp";
+/// What a repaired file's name ends with until it is put in its place; see `broker::repair::swap`.
+pub const REPAIRED: &str = ".repaired";
 /// The folder of the write-ahead log.
 pub const WAL: &str = "wal";
 /// The folder of the topics' folders.

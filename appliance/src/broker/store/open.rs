@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::files::ReadFiles;
 use super::groups::Groups;
 use super::layout::{
-    CHECKPOINT, CHECKPOINT_NEW, TOPICS, WAL, is_unfinished, wal_file, wal_file_number,
+    CHECKPOINT, CHECKPOINT_NEW, REPAIRED, TOPICS, WAL, is_unfinished, wal_file, wal_file_number,
 };
 use super::maintenance::{Identity, Maintenance, write_checkpoint};
 use super::replay::{ReplayError, Replayed, Torn, replay};
@@ -45,6 +45,12 @@ pub enum OpenError {
          empty one"
     )]
     NotOurs(String),
+    /// A repair of the folder was interrupted.
+    #[error(
+        "a repair of the folder was interrupted: run `pagi-appliance log repair DIR --accept-loss` \
+         again"
+    )]
+    Repair,
     /// The checkpoint cannot be used.
     #[error("the file 'checkpoint' cannot be used: {0}")]
     Checkpoint(#[from] CheckpointError),
@@ -163,6 +169,9 @@ fn make_folder(storage: &dyn Storage, identity: Identity) -> Result<Checkpoint, 
     let names = storage.list("").map_err(failed)?;
     let foreign: Vec<&str> =
         names.iter().map(String::as_str).filter(|name| !ours.contains(name)).collect();
+    if names.contains(&format!("{CHECKPOINT}{REPAIRED}")) {
+        return Err(OpenError::Repair);
+    }
     // The two folders come before the first checkpoint, and are empty until it is there.
     for name in &foreign {
         let empty = [WAL, TOPICS].contains(name) && storage.list(name).map_err(failed)?.is_empty();

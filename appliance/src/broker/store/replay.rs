@@ -33,8 +33,8 @@ pub enum ReplayError {
     /// A file was cut, or has grown.
     #[error(
         "{path} is damaged: it has {bytes} bytes, which is not what it was made with. Nothing was \
-         changed. Restore the data folder from a copy; `pagi-appliance log verify` tells what is \
-         damaged"
+         changed. Restore the data folder from a copy; `pagi-appliance log repair` tells what is \
+         lost without one"
     )]
     Cut {
         /// The file.
@@ -47,7 +47,7 @@ pub enum ReplayError {
     #[error(
         "{path} is damaged at byte {offset}: round {expected} cannot be read, but round {found} \
          was written after it. Acknowledged data is damaged; nothing was changed. Restore the \
-         data folder from a copy; `pagi-appliance log verify` tells what is damaged"
+         data folder from a copy; `pagi-appliance log repair` tells what is lost without one"
     )]
     Damaged {
         /// The file.
@@ -154,9 +154,13 @@ pub fn replay(
     Ok(at)
 }
 
-struct Round {
-    bytes: Bytes,
-    body: Bytes,
+/// A round as it was read, with a sound CRC.
+#[derive(Debug)]
+pub struct Round {
+    /// All of it.
+    pub bytes: Bytes,
+    /// Its entries.
+    pub body: Bytes,
 }
 
 /// The round behind the last: where the log stands, or at the beginning of another file.
@@ -228,7 +232,11 @@ fn newer_round(
     Ok(None)
 }
 
-fn read_round(
+/// The round of this number at a place in a file; none when it is not there, or not whole.
+///
+/// # Errors
+/// [`ReplayError::Io`].
+pub fn read_round(
     file: &WalFile,
     offset: u64,
     salt: Salt,

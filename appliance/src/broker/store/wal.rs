@@ -204,7 +204,18 @@ fn make_file(storage: &dyn Storage, number: u32, min: u64, max: u64) -> io::Resu
 /// The file is zero-filled, synced, and only then under its name.
 fn fill_file(storage: &dyn Storage, number: u32, bytes: u64) -> io::Result<WalFile> {
     let temporary = wal_file_new(number);
-    let file = storage.create(&temporary)?;
+    let file = zero_filled(storage, &temporary, bytes)?;
+    storage.rename(&temporary, &wal_file(number))?;
+    storage.sync_dir(WAL)?;
+    Ok(WalFile { number, bytes, file })
+}
+
+/// Makes a file of so many zeros at `path`, and makes it durable, but not its name.
+///
+/// # Errors
+/// As the file system gives them.
+pub fn zero_filled(storage: &dyn Storage, path: &str, bytes: u64) -> io::Result<Arc<dyn File>> {
+    let file = storage.create(path)?;
     let zeros = Bytes::from(vec![0; ZERO_CHUNK_BYTES]);
     for offset in (0..bytes).step_by(zeros.len()) {
         let left = usize::try_from(bytes - offset).unwrap_or(usize::MAX);
@@ -212,7 +223,5 @@ fn fill_file(storage: &dyn Storage, number: u32, bytes: u64) -> io::Result<WalFi
         // Each by itself: rounds are synced meanwhile, and would wait behind all of it.
         file.sync()?;
     }
-    storage.rename(&temporary, &wal_file(number))?;
-    storage.sync_dir(WAL)?;
-    Ok(WalFile { number, bytes, file })
+    Ok(file)
 }

@@ -67,7 +67,7 @@ pub fn select(
         };
         let end = at.saturating_add(header.total_bytes);
         if began.is_some() || header.next_offset() > offset {
-            match (began, header.validate(rest)) {
+            match (began, header.validate_stored(rest)) {
                 (Some(began), _) if end - began > bytes_max => return found(began),
                 (_, Ok(())) => began = began.or(Some(at)),
                 (Some(began), Err(_)) => return found(began),
