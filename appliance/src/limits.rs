@@ -212,8 +212,24 @@ pub const GROUP_ANSWER_BYTES_MAX: usize = 1 << 20;
 pub const TOPIC_WAIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a consumer that is asked to stop waits for its handler and its last commit.
 pub const CONSUMER_STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often a program that handles events may fail at one event, unless configured.
+/// How often an event is tried before it becomes a dead letter, unless configured.
 pub const HANDLER_TRIES_MAX: u32 = 10;
+/// The first wait before an event is tried again; it doubles from try to try.
+pub const HANDLER_RETRY_FIRST: Duration = RETRY_FIRST;
+/// The longest such wait.
+pub const HANDLER_RETRY_MAX: Duration = Duration::from_secs(30);
+/// The longest wait that a handler may ask for.
+pub const HANDLER_RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// The bytes of events that are with handlers which keep the order of keys only; one fetch comes
+/// on top.
+pub const HANDLER_BYTES_MAX: usize = 8 << 20;
+/// Fetches that wait for one such handler: as many as those bytes can be.
+pub const HANDLER_QUEUE_MAX: usize = HANDLER_BYTES_MAX / RECORD_OVERHEAD_BYTES + 1;
+/// Events that are handled or being handled, but not to be committed since one before them is not
+/// done; beyond it no more are begun. They come again after a crash.
+pub const HANDLER_WINDOW_EVENTS_MAX: usize = 100_000;
+/// The bytes of a dead letter's reason; it is cut beyond.
+pub const DEAD_LETTER_REASON_BYTES_MAX: usize = 1_024;
 /// How long a program that handles events may take for one of them.
 pub const EXEC_ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long such a program that failed may take to end by itself, and then to be killed.

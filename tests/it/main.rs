@@ -15,6 +15,7 @@ mod broker;
 mod config;
 mod consume;
 mod data_folder;
+mod dead_letters;
 mod deleted_records;
 mod disk_budget;
 mod exec_handler;

@@ -113,6 +113,12 @@ impl<P: Ord + Clone> Ledger<P> {
         self.partitions.get(partition).map(|entry| entry.progress.watermark())
     }
 
+    /// How many events are out, or done behind one that is out.
+    #[must_use]
+    pub fn window(&self) -> usize {
+        self.partitions.values().map(|entry| entry.progress.out.len()).sum()
+    }
+
     /// Moves a partition to another place, forwards or back, also for what is committed.
     pub fn restart(&mut self, partition: &P, start: i64) {
         if let Some(entry) = self.partitions.get_mut(partition) {

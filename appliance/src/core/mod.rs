@@ -4,6 +4,7 @@ pub mod commit;
 pub mod disk_space;
 pub mod group;
 pub mod headers;
+pub mod lanes;
 pub mod log;
 pub mod query;
 pub mod retry;

@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 
 use super::config::Config;
 use super::consumer;
-use super::consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom};
+use super::consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom, Summary};
 use super::event_router::PagiEventRouter;
 use super::exec_handler::ExecHandler;
 use super::log_handler::LogHandler;
@@ -69,9 +69,14 @@ at a time in this version.
 With --handler exec the lines go to a program's standard input, and an event counts as handled when
 the program gives its line back, unchanged, on standard output; anything else there is an error.
 Standard error is free for messages. A program that dies, or takes more than 60 s for an event, is
-started again and goes on with the first event that it did not give back. When it fails at one event
---max-tries times in a row the consumer stops with exit code 1, and nothing behind it is committed.
-When its standard input ends there are no more events, and it should end.")]
+started again and goes on with the first event that it did not give back. A program that cannot be
+run at all (exit code 126 or 127) stops the consumer with exit code 1. When its standard input ends
+there are no more events, and it should end.
+
+An event at which the handler fails --max-tries times becomes a dead letter: it is published to
+TOPIC.dlq, or to --dlq-topic, with its key, payload and headers, and with headers that tell why
+(pagi_dlq_reason), when, after how many tries, and from which topic, partition and offset. Its own
+offset is committed only after that is durable, and the events behind it are handled.")]
 pub struct StartConsumer {
     /// The topics to read, all partitions of each; those that do not exist yet are waited for
     #[arg(long, value_delimiter = ',', required = true, value_name = "TOPIC,...")]
@@ -97,10 +102,14 @@ pub struct StartConsumer {
     #[arg(long, value_name = "COMMAND", required_if_eq("handler", "exec"))]
     pub exec: Option<String>,
 
-    /// How often the program of --handler exec may fail at one event
+    /// How often an event is tried before it becomes a dead letter
     #[arg(long, value_name = "N", default_value_t = HANDLER_TRIES_MAX,
         value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tries: u32,
+
+    /// The topic for dead letters. Default: the event's topic with .dlq behind its name
+    #[arg(long, value_name = "TOPIC")]
+    pub dlq_topic: Option<String>,
 
     /// Stop after so many events
     #[arg(long, value_name = "N")]
@@ -194,18 +203,19 @@ pub async fn publish_test_event(args: PublishTestEvent) -> Result<(), PagiError>
 pub async fn start_consumer(args: StartConsumer, shutdown: Shutdown) -> Result<(), PagiError> {
     let topics = args.topics.iter().map(|topic| TopicName::parse(topic));
     let topics = topics.collect::<Result<Vec<_>, _>>()?;
+    let dead_letter_topic = args.dlq_topic.map(|topic| TopicName::parse(&topic)).transpose()?;
     let config = ConsumerConfig {
         from: args.from,
         out_of_range: args.out_of_range,
         events_max: args.max_events,
         exit_at_end: args.exit_at_end,
+        tries_max: args.max_tries,
+        dead_letter_topic,
         connect_timeout: Some(COMMAND_CONNECT_TIMEOUT),
         ..ConsumerConfig::new(args.brokers.brokers.clone(), args.group, topics)
     };
     let summary = match args.exec {
-        Some(program) => {
-            consumer::run(config, ExecHandler::new(program, args.max_tries), shutdown).await
-        }
+        Some(program) => consumer::run(config, ExecHandler::new(program), shutdown).await,
         None => {
             let handler = LogHandler::stdout().map_err(|error| io("start", &error))?;
             consumer::run(config, handler, shutdown).await
@@ -218,7 +228,8 @@ pub async fn start_consumer(args: StartConsumer, shutdown: Shutdown) -> Result<(
         Ended::AtEnd => "read to the end",
         Ended::OutputClosed => "the output was closed",
     };
-    tracing::info!(events = summary.events, why, "consumer ended, its offsets are committed");
+    let Summary { events, dead_letters, .. } = summary;
+    tracing::info!(events, dead_letters, why, "consumer ended, its offsets are committed");
     Ok(())
 }
 

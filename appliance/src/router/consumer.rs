@@ -1,9 +1,9 @@
 //! The consumer: reads topics, hands their events to a handler, and commits what is done.
 //!
-//! **Invariants.** At-least-once: an offset is committed only after the handler said that every
-//! event before it is done. Events of one partition reach the handler in their order. One batch is
-//! with the handler at a time, and one commit is in flight at a time. At the end nothing more is
-//! handed out, what the handler has is waited for, and what is done is committed.
+//! **Invariants.** At-least-once: an offset is committed only after every event before it is
+//! settled: done as the handler says, or stored as a dead letter. Events are handed out in the
+//! order of their partition. One commit is in flight at a time. At the end nothing more is handed
+//! out, what a handler works on is waited for, and what is settled is committed.
 //!
 //! **References.** Kafka's simple consumer: partitions are assigned by the client itself, offsets
 //! are committed without a generation.
@@ -17,6 +17,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::cluster::Cluster;
 use super::consumer_config::{ConsumerConfig, Ended, Summary};
+use super::dead_letters::DeadLetters;
+use super::delivery::{Delivery, Order};
 use super::discovery::{Discovery, Found};
 use super::event::Event;
 use super::fetcher::{Fetched, Fetcher};
@@ -26,11 +28,12 @@ use super::topic_partition::TopicPartition;
 use crate::core::commit::Ledger;
 use crate::limits::{
     COMMIT_RENEWAL, CONSUMER_STOP_TIMEOUT, FETCH_BYTES_MAX, FETCH_BYTES_MIN, FETCH_QUEUE_BYTES_MAX,
-    FETCH_QUEUE_MAX, RETRY_FIRST,
+    FETCH_QUEUE_MAX, HANDLER_WINDOW_EVENTS_MAX, RETRY_FIRST,
 };
 use crate::shutdown::Shutdown;
 
-/// Reads until asked to stop, or until the configured end, and tells what was done.
+/// Reads until asked to stop, or until the configured end, and tells what was done. The handler
+/// gets the events of each partition in their order, one batch at a time.
 ///
 /// # Errors
 /// [`ErrorCode::InvalidConfig`], [`ErrorCode::BrokerUnavailable`] when no broker is found within
@@ -43,15 +46,38 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<Summary, PagiError> {
     config.validate()?;
-    let mut consumer = Consumer::start(config, handler);
-    let ended = consumer.read(&shutdown).await;
-    let committed = consumer.stop().await;
-    let summary = Summary { events: consumer.done, ended: ended? };
-    committed.map(|()| summary)
+    deliver(config, vec![handler], Order::Partition, shutdown).await
 }
 
-/// A batch that was with the handler, and what the handler said.
-type Outcome = (Vec<Event>, Result<(), HandlerError>);
+/// As [`run`], with a task for each handler. The events of a key reach one of them, in their order
+/// and one after the other; those of other keys do not wait for it, and those without a key have
+/// no order. Offsets behind an event that takes long come again after a crash.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_by_key(
+    config: ConsumerConfig,
+    handlers: Vec<impl Handler>,
+    shutdown: Shutdown,
+) -> Result<Summary, PagiError> {
+    config.validate()?;
+    deliver(config, handlers, Order::Key, shutdown).await
+}
+
+async fn deliver(
+    config: ConsumerConfig,
+    handlers: Vec<impl Handler>,
+    order: Order,
+    shutdown: Shutdown,
+) -> Result<Summary, PagiError> {
+    let delivery = Delivery::start(handlers, order, config.tries_max, DeadLetters::new(&config));
+    let mut consumer = Consumer::start(config, delivery);
+    let ended = consumer.read(&shutdown).await;
+    let committed = consumer.stop().await;
+    let dead_letters = consumer.delivery.dead_letters();
+    let summary = Summary { events: consumer.done, dead_letters, ended: ended? };
+    committed.map(|()| summary)
+}
 
 struct Consumer {
     config: ConsumerConfig,
@@ -62,10 +88,7 @@ struct Consumer {
     /// Given to each fetcher.
     fetched_sender: mpsc::Sender<(TopicPartition, Fetched)>,
     fetched: mpsc::Receiver<(TopicPartition, Fetched)>,
-    to_handler: mpsc::Sender<Vec<Event>>,
-    from_handler: mpsc::Receiver<Outcome>,
-    /// Which partition the handler works on, if any.
-    handling: Option<TopicPartition>,
+    delivery: Delivery,
     ledger: Ledger<TopicPartition>,
     committing: Option<JoinHandle<Result<(), PagiError>>>,
     /// Where each partition ended at the start, as long as that is not reached.
@@ -76,7 +99,7 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn start(config: ConsumerConfig, handler: impl Handler) -> Self {
+    fn start(config: ConsumerConfig, delivery: Delivery) -> Self {
         let brokers = config.brokers.clone();
         let cluster = Cluster::new(brokers, &config.client_id, config.message_bytes_max);
         let cluster = Arc::new(cluster);
@@ -84,8 +107,6 @@ impl Consumer {
         let group = Arc::new(Mutex::new(group));
         let (found_sender, found) = mpsc::channel(1);
         let (fetched_sender, fetched) = mpsc::channel(FETCH_QUEUE_MAX);
-        let (to_handler, batches) = mpsc::channel(1);
-        let (outcomes, from_handler) = mpsc::channel(1);
         let mut tasks = JoinSet::new();
         let discovery = Discovery {
             config: config.clone(),
@@ -94,7 +115,6 @@ impl Consumer {
             out: found_sender,
         };
         tasks.spawn(discovery.run());
-        tokio::spawn(handle(handler, batches, outcomes));
         Self {
             ledger: Ledger::new(config.commit_interval, COMMIT_RENEWAL, Instant::now()),
             config,
@@ -104,9 +124,7 @@ impl Consumer {
             found,
             fetched_sender,
             fetched,
-            to_handler,
-            from_handler,
-            handling: None,
+            delivery,
             committing: None,
             ends: BTreeMap::new(),
             all_at_start: false,
@@ -125,18 +143,16 @@ impl Consumer {
             tokio::select! {
                 () = shutdown.requested() => return Ok(Ended::Requested),
                 Some(found) = self.found.recv() => self.add(found)?,
-                Some((id, fetched)) = self.fetched.recv(), if self.handling.is_none() => {
-                    self.take_in(id, fetched)?;
+                Some((id, fetched)) = self.fetched.recv(), if self.has_room() => {
+                    self.take_in(&id, fetched)?;
                 }
-                outcome = self.from_handler.recv() => {
-                    match self.settle(outcome) {
-                        Err(HandlerError::Closed) => return Ok(Ended::OutputClosed),
-                        Err(error) => {
-                            return Err(PagiError::new(ErrorCode::Internal, error.to_string()));
-                        }
-                        Ok(()) => {}
+                settled = self.delivery.settled() => match settled {
+                    Ok(events) => self.settle(&events),
+                    Err(HandlerError::Closed) => return Ok(Ended::OutputClosed),
+                    Err(error) => {
+                        return Err(PagiError::new(ErrorCode::Internal, error.to_string()));
                     }
-                }
+                },
                 () = tokio::time::sleep_until(commit_at), if self.committing.is_none() => {
                     self.commit(false);
                 }
@@ -145,11 +161,15 @@ impl Consumer {
         }
     }
 
+    fn has_room(&self) -> bool {
+        self.delivery.has_room() && self.ledger.window() < HANDLER_WINDOW_EVENTS_MAX
+    }
+
     fn is_at_its_end(&mut self) -> Option<Ended> {
         if self.config.events_max.is_some_and(|max| self.done >= max) {
             return Some(Ended::EventsMax);
         }
-        if self.config.exit_at_end && self.handling.is_none() {
+        if self.config.exit_at_end && self.delivery.is_idle() {
             let ledger = &self.ledger;
             self.ends.retain(|id, end| end.is_none() || ledger.watermark(id) < *end);
             if self.all_at_start && self.ends.is_empty() {
@@ -188,54 +208,44 @@ impl Consumer {
         Ok(())
     }
 
-    fn take_in(&mut self, id: TopicPartition, fetched: Fetched) -> Result<(), PagiError> {
+    fn take_in(&mut self, id: &TopicPartition, fetched: Fetched) -> Result<(), PagiError> {
         match fetched {
             Fetched::Started { start, committed, end } => {
                 self.ledger.add(id.clone(), start, committed.then_some(start));
-                if let Some(known) = self.ends.get_mut(&id) {
+                if let Some(known) = self.ends.get_mut(id) {
                     *known = Some(end);
                 }
             }
             Fetched::Events(events) => self.hand_out(id, events),
             Fetched::SkippedTo(next) => {
-                if let Some(progress) = self.ledger.progress(&id) {
+                if let Some(progress) = self.ledger.progress(id) {
                     progress.skip_to(next);
                 }
             }
-            Fetched::Restarted(start) => self.ledger.restart(&id, start),
+            Fetched::Restarted(start) => self.ledger.restart(id, start),
             Fetched::Failed(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Gives events to the handler, which is idle, up to the number that is wanted at most.
-    fn hand_out(&mut self, id: TopicPartition, mut events: Vec<Event>) {
-        let Some(progress) = self.ledger.progress(&id) else { return };
+    /// Gives events to the handlers, up to the number that is wanted at most.
+    fn hand_out(&mut self, id: &TopicPartition, mut events: Vec<Event>) {
+        let Some(progress) = self.ledger.progress(id) else { return };
         let wanted = self.config.events_max.map_or(u64::MAX, |max| max - self.handed_out);
         events.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
         events.retain(|event| progress.hand_out(event.offset));
-        if events.is_empty() {
-            return;
-        }
         self.handed_out += events.len() as u64;
-        // There is room, since the handler is idle; and should it be gone, its outcome says so.
-        if self.to_handler.try_send(events).is_ok() {
-            self.handling = Some(id);
-        }
+        self.delivery.give(events);
     }
 
-    /// Notes what the handler has done.
-    fn settle(&mut self, outcome: Option<Outcome>) -> Result<(), HandlerError> {
-        let id = self.handling.take();
-        let Some((events, outcome)) = outcome else {
-            return Err(HandlerError::Failed("the handler ended early".to_owned()));
-        };
-        outcome?;
-        if let Some(progress) = id.and_then(|id| self.ledger.progress(&id)) {
+    /// Notes what is settled, all of one partition.
+    fn settle(&mut self, events: &[Event]) {
+        self.done += events.len() as u64;
+        let Some(Event { topic, partition, .. }) = events.first() else { return };
+        let id = TopicPartition { topic: topic.clone(), partition: *partition };
+        if let Some(progress) = self.ledger.progress(&id) {
             events.iter().for_each(|event| progress.complete(event.offset));
         }
-        self.done += events.len() as u64;
-        Ok(())
     }
 
     /// Starts a commit if there is something to commit.
@@ -263,20 +273,23 @@ impl Consumer {
     async fn stop(&mut self) -> Result<(), PagiError> {
         self.tasks.shutdown().await;
         let deadline = tokio::time::Instant::now() + CONSUMER_STOP_TIMEOUT;
-        if self.handling.is_some() {
-            match tokio::time::timeout_at(deadline, self.from_handler.recv()).await {
-                Ok(outcome) => {
-                    // What is not done is not committed, and comes again.
-                    let _ = self.settle(outcome);
-                }
-                Err(_) => tracing::warn!("the handler did not finish; its events will come again"),
-            }
+        if tokio::time::timeout_at(deadline, self.finish()).await.is_err() {
+            tracing::warn!("a handler did not finish; its events will come again");
         }
         let result = tokio::time::timeout_at(deadline, self.commit_all()).await;
         result.unwrap_or_else(|_| {
             let detail = "the last events are handled, but not committed: they will come again";
             Err(PagiError::new(ErrorCode::BrokerUnavailable, detail))
         })
+    }
+
+    /// Waits for what the handlers work on. What is not settled is not committed, and comes again.
+    async fn finish(&mut self) {
+        while let Some(outcome) = self.delivery.finish().await {
+            if let Ok(events) = outcome {
+                self.settle(&events);
+            }
+        }
     }
 
     async fn commit_all(&mut self) -> Result<(), PagiError> {
@@ -309,21 +322,6 @@ async fn ended(
     }
 }
 
-/// The task that owns the handler, so that a slow one holds up neither commits nor stopping.
-async fn handle(
-    mut handler: impl Handler,
-    mut batches: mpsc::Receiver<Vec<Event>>,
-    outcomes: mpsc::Sender<Outcome>,
-) {
-    while let Some(events) = batches.recv().await {
-        let outcome = handler.handle(&events).await;
-        let failed = outcome.is_err();
-        if outcomes.send((events, outcome)).await.is_err() || failed {
-            return;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -332,19 +330,27 @@ mod tests {
     use pagi_protocol::kafka::error_code::KafkaCode;
 
     use super::super::consumer_config::{OutOfRange, StartFrom};
-    use super::super::fake_broker::FakeBroker;
+    use super::super::fake_broker::{FakeBroker, Fate};
+    use super::super::handler::Answer;
     use super::*;
     use crate::shutdown;
 
-    /// Keeps what it handles; fails at one payload.
+    /// Keeps what it handles; does something else at one payload.
     #[derive(Clone, Default)]
     struct Keep {
         payloads: Arc<std::sync::Mutex<Vec<String>>>,
-        fails_at: Option<(&'static str, Option<HandlerError>)>,
+        fails_at: Option<(&'static str, Failure)>,
+    }
+
+    #[derive(Clone)]
+    enum Failure {
+        Panic,
+        Error(HandlerError),
+        Answer(Answer),
     }
 
     impl Keep {
-        fn failing(at: &'static str, with: Option<HandlerError>) -> Self {
+        fn failing(at: &'static str, with: Failure) -> Self {
             Self { fails_at: Some((at, with)), ..Self::default() }
         }
 
@@ -354,16 +360,26 @@ mod tests {
     }
 
     impl Handler for Keep {
-        async fn handle(&mut self, events: &[Event]) -> Result<(), HandlerError> {
+        async fn handle(&mut self, events: &[Event]) -> Result<Vec<Answer>, HandlerError> {
+            let mut answers = Vec::new();
             for event in events {
                 let payload = String::from_utf8(event.value.clone().unwrap().to_vec()).unwrap();
                 match &self.fails_at {
-                    Some((at, Some(error))) if payload == *at => return Err(error.clone()),
-                    Some((at, None)) if payload == *at => panic!("as the test wants it"),
-                    _ => self.payloads.lock().unwrap().push(payload),
+                    Some((at, failure)) if payload == *at => match failure {
+                        Failure::Panic => panic!("as the test wants it"),
+                        Failure::Error(error) => return Err(error.clone()),
+                        Failure::Answer(answer) => answers.push(answer.clone()),
+                    },
+                    _ => {
+                        self.payloads.lock().unwrap().push(payload);
+                        answers.push(Answer::Done);
+                    }
+                }
+                if matches!(answers.last(), Some(Answer::Retry { .. })) {
+                    break;
                 }
             }
-            Ok(())
+            Ok(answers)
         }
     }
 
@@ -389,7 +405,7 @@ mod tests {
         broker.set_committed(1);
         let handler = Keep::default();
         let summary = run_to_the_end(config(&broker), &handler).await.unwrap();
-        assert_eq!(summary, Summary { events: 2, ended: Ended::AtEnd });
+        assert_eq!(summary, Summary { events: 2, dead_letters: 0, ended: Ended::AtEnd });
         assert_eq!(handler.payloads(), ["b", "c"]);
         assert_eq!(broker.committed(), Some(3));
     }
@@ -463,7 +479,7 @@ mod tests {
         let handler = Keep::default();
         let config = ConsumerConfig { events_max: Some(2), ..config(&broker) };
         let summary = run_to_the_end(config, &handler).await.unwrap();
-        assert_eq!(summary, Summary { events: 2, ended: Ended::EventsMax });
+        assert_eq!(summary, Summary { events: 2, dead_letters: 0, ended: Ended::EventsMax });
         assert_eq!(handler.payloads(), ["a", "b"]);
         assert_eq!(broker.committed(), Some(2));
     }
@@ -472,9 +488,9 @@ mod tests {
     async fn what_a_handler_failed_at_is_not_committed() {
         let failed = || HandlerError::Failed("no".to_owned());
         for (with, code) in [
-            (Some(failed()), Some(ErrorCode::Internal)),
-            (None, Some(ErrorCode::Internal)),
-            (Some(HandlerError::Closed), None),
+            (Failure::Error(failed()), Some(ErrorCode::Internal)),
+            (Failure::Panic, Some(ErrorCode::Internal)),
+            (Failure::Error(HandlerError::Closed), None),
         ] {
             let broker = FakeBroker::start(&["t"]).await;
             broker.set_committed(0);
@@ -483,6 +499,56 @@ mod tests {
             assert_eq!(result.err().map(|error| error.code()), code);
             assert_eq!(broker.committed(), Some(0));
         }
+    }
+
+    /// The broker has one log for all topics: what is read of it, and what was put into it.
+    async fn dead_lettered(with: Answer, fates: &[Fate]) -> (Summary, Keep, FakeBroker) {
+        let broker = FakeBroker::start(&["t", "t.dlq"]).await;
+        broker.store(&["a", "bad", "c"]);
+        broker.decide(fates.iter().copied());
+        let handler = Keep::failing("bad", Failure::Answer(with));
+        let config = ConsumerConfig { tries_max: 2, events_max: Some(3), ..config(&broker) };
+        let summary = run_to_the_end(config, &handler).await.unwrap();
+        (summary, handler, broker)
+    }
+
+    #[tokio::test]
+    async fn an_event_that_is_given_up_is_a_dead_letter_and_those_behind_it_are_handled() {
+        let retry = Answer::Retry { why: "busy".to_owned(), after: None };
+        for with in [Answer::Reject { reason: "never".to_owned() }, retry] {
+            let (summary, handler, broker) = dead_lettered(with, &[]).await;
+            let ended = Ended::EventsMax;
+            assert_eq!(summary, Summary { events: 3, dead_letters: 1, ended });
+            assert_eq!(handler.payloads(), ["a", "c"]);
+            assert_eq!(broker.stored(), [vec!["a", "bad", "c"], vec!["bad"]]);
+            assert_eq!(broker.committed(), Some(3));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_dead_letter_that_is_not_stored_is_tried_until_it_is() {
+        let refused = Fate::Refuse(KafkaCode::InvalidRecord);
+        let reject = Answer::Reject { reason: "never".to_owned() };
+        let (summary, _, broker) = dead_lettered(reject, &[refused, Fate::Close, refused]).await;
+        assert_eq!(summary.dead_letters, 1);
+        assert_eq!(broker.stored().last().unwrap(), &["bad"]);
+        assert_eq!(broker.committed(), Some(3));
+    }
+
+    #[tokio::test]
+    async fn keys_are_handled_by_several_and_all_is_committed() {
+        let broker = FakeBroker::start(&["t"]).await;
+        let payloads: Vec<String> = (0..200).map(|number| number.to_string()).collect();
+        broker.store(&payloads.iter().map(String::as_str).collect::<Vec<_>>());
+        let handler = Keep::default();
+        let (_trigger, shutdown) = shutdown::channel();
+        let running = run_by_key(config(&broker), vec![handler.clone(); 4], shutdown);
+        let summary = tokio::time::timeout(Duration::from_secs(30), running).await.unwrap();
+        assert_eq!(summary.unwrap().events, 200);
+        assert_eq!(broker.committed(), Some(200));
+        let mut seen = handler.payloads();
+        seen.sort_by_key(|payload| payload.parse::<u32>().unwrap());
+        assert_eq!(seen, payloads);
     }
 
     #[tokio::test]

@@ -26,6 +26,10 @@ pub struct ConsumerConfig {
     pub exit_at_end: bool,
     /// How often offsets are committed.
     pub commit_interval: Duration,
+    /// How often an event is tried before it becomes a dead letter.
+    pub tries_max: u32,
+    /// Where dead letters go; without it, to the topic of the event with `.dlq` behind its name.
+    pub dead_letter_topic: Option<TopicName>,
     /// How long the first contact with a broker may take; without it, it is tried for ever.
     pub connect_timeout: Option<Duration>,
     /// The largest message accepted from a broker, in bytes.
@@ -69,6 +73,8 @@ impl ConsumerConfig {
             events_max: None,
             exit_at_end: false,
             commit_interval: limits::COMMIT_INTERVAL,
+            tries_max: limits::HANDLER_TRIES_MAX,
+            dead_letter_topic: None,
             connect_timeout: None,
             message_bytes_max: limits::BROKER_MESSAGE_BYTES_MAX,
         }
@@ -77,18 +83,20 @@ impl ConsumerConfig {
     /// Whether a consumer can run with it.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidConfig`], saying what is missing.
+    /// [`ErrorCode::InvalidConfig`], saying what is wrong.
     pub fn validate(&self) -> Result<(), PagiError> {
-        let missing = if self.brokers.is_empty() {
+        let wrong = if self.brokers.is_empty() {
             "no broker is given; say where one is, as host:port"
         } else if self.topics.is_empty() {
             "no topic is given; name at least one"
         } else if self.group_id.is_empty() {
             "the group has no name; offsets are committed under it"
+        } else if self.dead_letter_topic.as_ref().is_some_and(|topic| self.topics.contains(topic)) {
+            "dead letters would come back at once; name another topic for them than those to read"
         } else {
             return Ok(());
         };
-        Err(PagiError::new(ErrorCode::InvalidConfig, missing))
+        Err(PagiError::new(ErrorCode::InvalidConfig, wrong))
     }
 }
 
@@ -97,6 +105,8 @@ impl ConsumerConfig {
 pub struct Summary {
     /// Events that are done, and committed.
     pub events: u64,
+    /// How many of them became dead letters.
+    pub dead_letters: u64,
     /// Why it ended.
     pub ended: Ended,
 }

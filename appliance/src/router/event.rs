@@ -2,6 +2,8 @@
 use bytes::Bytes;
 use pagi_protocol::TopicName;
 
+use crate::limits::RECORD_OVERHEAD_BYTES;
+
 /// An event read from a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -20,4 +22,14 @@ pub struct Event {
     pub headers: Vec<(String, Option<Bytes>)>,
     /// The payload, byte for byte; none is a tombstone.
     pub value: Option<Bytes>,
+}
+
+impl Event {
+    /// What it counts in memory: what it carries, and a fixed overhead.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let bytes = |part: &Option<Bytes>| part.as_ref().map_or(0, Bytes::len);
+        let headers = self.headers.iter().map(|(name, value)| name.len() + bytes(value));
+        bytes(&self.key) + bytes(&self.value) + headers.sum::<usize>() + RECORD_OVERHEAD_BYTES
+    }
 }

@@ -3,8 +3,8 @@
 //!
 //! **Invariants.** An event counts as done only when its very line came back, so nothing else that
 //! a program prints acknowledges anything. Lines are sent in the order of the events; after a
-//! restart the first that has not come back is the first to be sent. A program that makes no
-//! progress is given up after a bounded number of starts.
+//! restart the first that has not come back is the first to be sent. The event at which a program
+//! fails is told as one to try again; a program that cannot be run at all fails no event.
 use std::process::Stdio;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -13,11 +13,9 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::event::Event;
-use super::handler::{Handler, HandlerError};
+use super::handler::{Answer, Handler, HandlerError};
 use super::json_line;
-use super::sync::random;
-use crate::core::retry::Backoff;
-use crate::limits::{EXEC_ANSWER_TIMEOUT, EXEC_END_TIMEOUT, RETRY_FIRST, RETRY_MAX};
+use crate::limits::{EXEC_ANSWER_TIMEOUT, EXEC_END_TIMEOUT};
 
 /// Gives each event to a program, and starts it again when it dies.
 ///
@@ -26,7 +24,6 @@ use crate::limits::{EXEC_ANSWER_TIMEOUT, EXEC_END_TIMEOUT, RETRY_FIRST, RETRY_MA
 #[derive(Debug)]
 pub struct ExecHandler {
     command: String,
-    tries_max: u32,
     running: Option<Running>,
 }
 
@@ -53,11 +50,10 @@ enum Trouble {
 }
 
 impl ExecHandler {
-    /// Runs `command` with `/bin/sh -c` when the first events come. An event at which it died
-    /// `tries_max` times in a row is a failure.
+    /// Runs `command` with `/bin/sh -c` when the first events come.
     #[must_use]
-    pub const fn new(command: String, tries_max: u32) -> Self {
-        Self { command, tries_max, running: None }
+    pub const fn new(command: String) -> Self {
+        Self { command, running: None }
     }
 
     /// Sends the lines, and counts those that came back.
@@ -86,53 +82,54 @@ impl ExecHandler {
         }
     }
 
-    /// Ends the program and all that it started, and tells how it ended.
-    async fn end(&mut self) -> String {
+    /// Ends the program and all that it started, and tells how it ended, with its exit code if it
+    /// has one.
+    async fn end(&mut self) -> (String, Option<i32>) {
         let Some(Running { mut child, stdin, stdout }) = self.running.take() else {
-            return "not started".to_owned();
+            return ("not started".to_owned(), None);
         };
         drop((stdin, stdout));
         let ended = timeout(EXEC_END_TIMEOUT, child.wait()).await;
         if let Ok(Ok(status)) = ended {
-            return status.to_string();
+            return (status.to_string(), status.code());
         }
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let killed = group.map(|group| kill_process_group(group, Signal::KILL));
-        match (killed, timeout(EXEC_END_TIMEOUT, child.wait()).await) {
+        let how = match (killed, timeout(EXEC_END_TIMEOUT, child.wait()).await) {
             (Some(Ok(())), Ok(Ok(_))) => "killed".to_owned(),
             (killed, waited) => format!("cannot be killed: {killed:?}, {waited:?}"),
-        }
+        };
+        (how, None)
     }
 }
 
 impl Handler for ExecHandler {
-    async fn handle(&mut self, events: &[Event]) -> Result<(), HandlerError> {
+    async fn handle(&mut self, events: &[Event]) -> Result<Vec<Answer>, HandlerError> {
         let lines: Vec<_> = events.iter().map(line).collect();
-        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
-        let (mut done, mut tries) = (0, 0);
-        loop {
-            let before = done;
-            let Err(trouble) = self.attempt(&lines, &mut done).await else { return Ok(()) };
-            let ended = self.end().await;
-            if done > before {
-                backoff.reset();
-                tries = 0;
-            }
-            tries += 1;
-            let at = events.get(done).map_or_else(String::new, |event| {
-                format!("{}/{} offset {}", event.topic, event.partition, event.offset)
-            });
-            let command = &self.command;
-            if tries >= self.tries_max {
-                let why = format!(
-                    "the program {command:?} failed {tries} times at {at}: {trouble} ({ended})"
-                );
-                return Err(HandlerError::Failed(why));
-            }
-            tracing::warn!(command, at, %trouble, ended, "the program is started again");
-            tokio::time::sleep(backoff.next(random())).await;
+        let mut done = 0;
+        let result = self.attempt(&lines, &mut done).await;
+        let mut answers = vec![Answer::Done; done];
+        let Err(trouble) = result else { return Ok(answers) };
+        let (ended, code) = self.end().await;
+        let command = &self.command;
+        let why = format!("the program {command:?} failed: {trouble} ({ended})");
+        let at_fault = matches!(trouble, Trouble::Start(_)) || code.is_some_and(is_no_program);
+        if at_fault && done == 0 {
+            return Err(HandlerError::Failed(why));
         }
+        if let Some(Event { topic, partition, offset, .. }) = events.get(done) {
+            tracing::warn!(%topic, partition, offset, why, "the program is started again");
+        }
+        answers.push(Answer::Retry { why, after: None });
+        Ok(answers)
     }
+}
+
+/// Whether a shell ends with this code when there is no such program, or none that can be run.
+///
+/// **References.** POSIX.1-2017, Shell Command Language, section 2.8.2.
+const fn is_no_program(code: i32) -> bool {
+    matches!(code, 126 | 127)
 }
 
 fn line(event: &Event) -> Vec<u8> {
@@ -199,19 +196,32 @@ mod tests {
         (0..count).map(event).collect()
     }
 
+    /// All answers, to as many calls as it takes.
+    async fn answers(command: String, events: &[Event]) -> Vec<Answer> {
+        let mut handler = ExecHandler::new(command);
+        let (mut answers, mut done) = (Vec::new(), 0);
+        while done < events.len() {
+            answers.extend(handler.handle(&events[done..]).await.unwrap());
+            done = answers.iter().filter(|answer| **answer == Answer::Done).count();
+        }
+        answers
+    }
+
+    /// Why the first event is to be tried again.
     async fn fails_with(command: &str) -> String {
-        let mut handler = ExecHandler::new(command.to_owned(), 2);
-        let Err(HandlerError::Failed(why)) = handler.handle(&events(1, 1)).await else {
-            panic!("it failed in another way")
-        };
-        why
+        let mut handler = ExecHandler::new(command.to_owned());
+        match &handler.handle(&events(1, 1)).await.unwrap()[..] {
+            [Answer::Retry { why, after: None }] => why.clone(),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[tokio::test]
     async fn more_than_the_pipes_hold_goes_through() {
-        let mut handler = ExecHandler::new("cat".to_owned(), 1);
+        let mut handler = ExecHandler::new("cat".to_owned());
         for _ in 0..2 {
-            handler.handle(&events(20, 100_000)).await.unwrap();
+            let answers = handler.handle(&events(20, 100_000)).await.unwrap();
+            assert_eq!(answers, vec![Answer::Done; 20]);
         }
     }
 
@@ -219,16 +229,24 @@ mod tests {
     async fn a_program_that_dies_goes_on_with_the_first_line_that_did_not_come_back() {
         let folder = tempfile::tempdir().unwrap();
         let seen = folder.path().join("seen");
-        // Two lines at a time, far more often than there are tries.
+        // Two lines at a time.
         let command = format!(
             "for i in 1 2; do read -r l; echo \"$l\" >> '{}'; echo \"$l\"; done; exit 3",
             seen.display()
         );
         let events = events(9, 10);
-        ExecHandler::new(command, 2).handle(&events).await.unwrap();
+        answers(command, &events).await;
         let wanted: Vec<u8> = events.iter().flat_map(line).collect();
         let seen = std::fs::read(seen).unwrap();
         assert!(seen.starts_with(&wanted), "each once, and in order");
+    }
+
+    #[tokio::test]
+    async fn only_the_event_at_which_it_failed_has_failed() {
+        let mut handler = ExecHandler::new("head -n 2".to_owned());
+        let answers = handler.handle(&events(5, 10)).await.unwrap();
+        assert_eq!(answers[..2], [Answer::Done, Answer::Done]);
+        assert!(matches!(answers[2..], [Answer::Retry { .. }]), "{answers:?}");
     }
 
     #[tokio::test]
@@ -238,10 +256,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_cannot_go_on_is_given_up_and_named() {
+    async fn a_program_that_fails_is_named() {
         let why = fails_with("exit 7").await;
-        for part in ["\"exit 7\"", "2 times", "t/0 offset 0", "exit status: 7"] {
+        for part in ["\"exit 7\"", "closed its output", "exit status: 7"] {
             assert!(why.contains(part), "{part} in {why}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_cannot_be_run_fails_no_event() {
+        let mut handler = ExecHandler::new("/does/not/exist".to_owned());
+        let error = handler.handle(&events(1, 1)).await.unwrap_err();
+        assert!(matches!(&error, HandlerError::Failed(why) if why.contains("127")), "{error}");
     }
 }

@@ -141,8 +141,8 @@ impl FakeBroker {
     }
 
     /// Stores a batch.
-    pub(super) fn store(&self, payloads: &[&'static str]) {
-        let payloads = payloads.iter().map(|payload| Bytes::from_static(payload.as_bytes()));
+    pub(super) fn store(&self, payloads: &[&str]) {
+        let payloads = payloads.iter().map(|payload| Bytes::copy_from_slice(payload.as_bytes()));
         lock(&self.0.state).append(payloads.collect());
     }
 

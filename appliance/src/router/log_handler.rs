@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use tokio::sync::oneshot;
 
 use super::event::Event;
-use super::handler::{Handler, HandlerError};
+use super::handler::{Answer, Handler, HandlerError};
 use super::json_line;
 
 type Done = oneshot::Sender<(Vec<u8>, std::io::Result<()>)>;
@@ -45,7 +45,7 @@ impl LogHandler {
 }
 
 impl Handler for LogHandler {
-    async fn handle(&mut self, events: &[Event]) -> Result<(), HandlerError> {
+    async fn handle(&mut self, events: &[Event]) -> Result<Vec<Answer>, HandlerError> {
         let mut lines = std::mem::take(&mut self.lines);
         lines.clear();
         for event in events {
@@ -55,10 +55,11 @@ impl Handler for LogHandler {
         self.writer.try_send((lines, done)).map_err(|_| HandlerError::Closed)?;
         let (lines, result) = outcome.await.map_err(|_| HandlerError::Closed)?;
         self.lines = lines;
-        result.map_err(|error| match error.kind() {
-            ErrorKind::BrokenPipe => HandlerError::Closed,
-            _ => HandlerError::Failed(format!("cannot write an event: {error}")),
-        })
+        match result {
+            Ok(()) => Ok(vec![Answer::Done; events.len()]),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(HandlerError::Closed),
+            Err(error) => Err(HandlerError::Failed(format!("cannot write an event: {error}"))),
+        }
     }
 }
 

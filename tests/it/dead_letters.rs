@@ -1,0 +1,142 @@
+//! Dead letters: what cannot be handled goes to a topic of its own, and the rest goes on.
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::support::appliance::{self, Appliance};
+use crate::support::consumer::Consumer;
+use crate::support::events::Event;
+use crate::support::publish;
+use crate::support::wait;
+
+/// Fails at every payload with the word, and keeps every other line in the file.
+fn program(file: &Path) -> String {
+    format!(
+        "while read -r line; do case \"$line\" in *bitter*) exit 3;; esac; \
+         printf '%s\\n' \"$line\" >> '{}'; printf '%s\\n' \"$line\"; done",
+        file.display()
+    )
+}
+
+/// Payloads with the number of each; those that the consumer's program cannot handle say so.
+fn events(count: usize, is_poison: impl Fn(usize) -> bool) -> Vec<Event> {
+    let event = |number| {
+        let kind = if is_poison(number) { "bitter" } else { "sweet" };
+        let body = format!("{{\"number\":{number},\"kind\":\"{kind}\"}}").into_bytes();
+        Event { key: Some("k".to_owned()), body }
+    };
+    (0..count).map(event).collect()
+}
+
+fn consumer(appliance: &Appliance, topic: &str, program: &str, more: &[&str]) -> Consumer {
+    let arguments = ["--handler", "exec", "--max-tries", "2", "--exec", program];
+    Consumer::start(&appliance.brokers, topic, topic, &[&arguments, more].concat())
+}
+
+/// What is in a topic now, line by line as it is printed.
+fn lines(appliance: &Appliance, topic: &str) -> Vec<serde_json::Value> {
+    let group = publish::new_topic("reader");
+    let consumer = Consumer::start(&appliance.brokers, topic, &group, &["--exit-at-end"]);
+    let lines = std::iter::from_fn(|| consumer.process.line());
+    lines.map(|line| serde_json::from_str(&line).unwrap()).collect()
+}
+
+fn numbers(payloads: impl IntoIterator<Item = String>) -> Vec<usize> {
+    let number = |payload: String| {
+        let value: serde_json::Value = serde_json::from_str(&payload).unwrap();
+        usize::try_from(value["number"].as_u64().unwrap()).unwrap()
+    };
+    payloads.into_iter().map(number).collect()
+}
+
+fn payload(line: &serde_json::Value) -> String {
+    line["payload"].as_str().unwrap().to_owned()
+}
+
+/// The numbers of the events that were handled, in their order.
+fn handled(file: &Path) -> Vec<usize> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    // The last line may be half written when its writer is killed.
+    let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    numbers(lines.map(|line| payload(&serde_json::from_str(line).unwrap())))
+}
+
+#[test]
+fn a_poison_event_becomes_a_dead_letter_and_those_behind_it_are_handled() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = Appliance::start(&folder.path().join("data")).ready();
+    let (topic, file) = (publish::new_topic("poison"), folder.path().join("handled"));
+    let sent = events(20, |number| number == 10);
+    let acknowledged = publish::all(&mut appliance.http(), &topic, &sent);
+    consumer(&appliance, &topic, &program(&file), &["--exit-at-end"]).rest();
+    assert_eq!(handled(&file), (0..20).filter(|number| *number != 10).collect::<Vec<_>>());
+
+    let dead = lines(&appliance, &format!("{topic}.dlq"));
+    let [dead] = &dead[..] else { panic!("one dead letter: {dead:?}") };
+    assert_eq!(payload(dead).as_bytes(), sent[10].body);
+    assert_eq!(dead["key"], "k");
+    let headers = &dead["headers"];
+    assert!(headers["ce_id"].is_string(), "those of the event: {headers}");
+    let reason = headers["pagi_dlq_reason"].as_str().unwrap();
+    assert!(reason.contains("exit status: 3"), "{reason}");
+    for (name, value) in [
+        ("topic", topic.clone()),
+        ("partition", acknowledged[10].partition.to_string()),
+        ("offset", acknowledged[10].offset.to_string()),
+        ("tries", "2".to_owned()),
+        ("group", topic.clone()),
+    ] {
+        assert_eq!(headers[format!("pagi_dlq_{name}")], value, "{name}");
+    }
+    let again = Consumer::start(&appliance.brokers, &topic, &topic, &["--exit-at-end"]).rest();
+    assert_eq!(again, [], "all is committed");
+}
+
+#[test]
+fn dead_letters_may_have_another_topic_but_not_one_that_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = Appliance::start(&folder.path().join("data")).ready();
+    let (topic, graves) = (publish::new_topic("poison"), publish::new_topic("graves"));
+    publish::all(&mut appliance.http(), &topic, &events(3, |_| true));
+    let flags = ["--exit-at-end", "--dlq-topic", &graves];
+    consumer(&appliance, &topic, "exit 1", &flags).rest();
+    let dead = lines(&appliance, &graves);
+    assert_eq!(numbers(dead.iter().map(payload)), [0, 1, 2], "in their order");
+
+    let mut command = appliance::command(&["router", "start-consumer", "--topics", "t"]);
+    let output = command.args(["--dlq-topic", "t"]).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && errors.contains("another topic"), "{errors}");
+}
+
+#[test]
+fn kill_9_while_dead_letters_are_made_loses_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = Appliance::start(&folder.path().join("data")).ready();
+    let topic = publish::new_topic("poison-kill");
+    let is_poison = |number: usize| number.is_multiple_of(3);
+    publish::all(&mut appliance.http(), &topic, &events(60, is_poison));
+    let graves = format!("{topic}.dlq");
+    let mut seen = BTreeSet::new();
+    for round in 1..=4 {
+        // A file for each: the program of a killed consumer goes on to the end of its input.
+        let file = folder.path().join(round.to_string());
+        if round == 4 {
+            consumer(&appliance, &topic, &program(&file), &["--exit-at-end"]).rest();
+        } else {
+            let mut consumer = consumer(&appliance, &topic, &program(&file), &[]);
+            wait::until("an event became a dead letter", || {
+                consumer.process.errors().contains("became a dead letter").then_some(())
+            });
+            consumer.process.kill_9();
+        }
+        seen.extend(handled(&file));
+    }
+    let dead = numbers(lines(&appliance, &graves).iter().map(payload));
+    assert!(dead.iter().all(|number| is_poison(*number)), "{dead:?}");
+    assert_eq!(
+        dead.iter().copied().collect::<BTreeSet<_>>(),
+        (0..60).filter(|number| is_poison(*number)).collect()
+    );
+    assert!(seen.iter().all(|number| !is_poison(*number)), "{seen:?}");
+    assert_eq!(seen, (0..60).filter(|number| !is_poison(*number)).collect());
+}
