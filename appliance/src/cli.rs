@@ -38,6 +38,9 @@ Examples:
       publish an event to try things; print every event of a topic
   pagi-appliance router start-consumer --topics demo --handler exec --exec ./handle.py
       give every event to a program
+  pagi-appliance router start-consumer --topics demo --handler webhook \\
+    --webhook-url http://127.0.0.1:3000/events
+      post every event to an HTTP endpoint
   pagi-appliance log verify /var/lib/pagi
       check every checksum of a data folder whose broker does not run
 

@@ -228,6 +228,18 @@ pub const HANDLER_QUEUE_MAX: usize = HANDLER_BYTES_MAX / RECORD_OVERHEAD_BYTES +
 /// Events that are handled or being handled, but not to be committed since one before them is not
 /// done; beyond it no more are begun. They come again after a crash.
 pub const HANDLER_WINDOW_EVENTS_MAX: usize = 100_000;
+/// Deliveries of one consumer at a time.
+pub const HANDLER_CONCURRENCY_MAX: usize = 256;
+/// How long a connection to a webhook may take.
+pub const WEBHOOK_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a webhook may take for one event, to the last byte of its answer.
+pub const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(30);
+/// The bytes of a webhook's answer that are read; the connection is closed on one with more.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 << 10;
+/// The bytes of a webhook's answer that are shown in a reason.
+pub const WEBHOOK_SHOWN_BYTES_MAX: usize = 200;
+/// The bytes of a file with a webhook's secret.
+pub const WEBHOOK_SECRET_BYTES_MAX: usize = 4_096;
 /// The bytes of a dead letter's reason; it is cut beyond.
 pub const DEAD_LETTER_REASON_BYTES_MAX: usize = 1_024;
 /// How long a program that handles events may take for one of them.

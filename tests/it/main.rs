@@ -33,3 +33,4 @@ mod shutdown;
 mod support;
 mod topics;
 mod tour;
+mod webhook;

@@ -15,6 +15,7 @@ use super::exec_handler::ExecHandler;
 use super::log_handler::LogHandler;
 use super::record::OutgoingRecord;
 use super::sync::now_ms;
+use super::webhook_args::WebhookArgs;
 use crate::limits::{
     COMMAND_CONNECT_TIMEOUT, COMMAND_DELIVERY_TIMEOUT, HANDLER_TRIES_MAX, RECORD_BYTES_MAX,
 };
@@ -49,7 +50,7 @@ pub struct PublishTestEvent {
     pub brokers: Brokers,
 }
 
-/// Read topics, print each event or give it to a program, and commit what was handled.
+/// Read topics, print each event or give it to a program or a webhook, and commit what was handled.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "\
 Examples:
@@ -59,6 +60,8 @@ Examples:
   pagi-appliance router start-consumer --topics a --handler exec --exec ./handle.py
   pagi-appliance router start-consumer --topics a --handler exec \\
     --exec 'while read -r line; do echo \"$line\" >> events; echo \"$line\"; done'
+  pagi-appliance router start-consumer --topics a --handler webhook \\
+    --webhook-url http://127.0.0.1:3000/events --concurrency 8
 
 Each line has topic, partition, offset, timestamp, key, headers and payload. Key and payload are
 strings with exactly the bytes of the record; what is not UTF-8 stands under key_base64 and
@@ -72,6 +75,12 @@ Standard error is free for messages. A program that dies, or takes more than 60 
 started again and goes on with the first event that it did not give back. A program that cannot be
 run at all (exit code 126 or 127) stops the consumer with exit code 1. When its standard input ends
 there are no more events, and it should end.
+
+With --handler webhook each event is posted as a CloudEvent. Any status 2xx means that it is
+handled; 408, 425, 429, 5xx, redirections, no answer within 30 s and no connection mean that it is
+tried again, with growing waits and no sooner than Retry-After says; any other 4xx makes it a dead
+letter at once. Events with one key are posted in order, one after the other; those without a key
+have no order. With --webhook-secret-file requests carry the headers of standardwebhooks.com.
 
 An event at which the handler fails --max-tries times becomes a dead letter: it is published to
 TOPIC.dlq, or to --dlq-topic, with its key, payload and headers, and with headers that tell why
@@ -101,6 +110,10 @@ pub struct StartConsumer {
     /// The program of --handler exec, as a command line for /bin/sh
     #[arg(long, value_name = "COMMAND", required_if_eq("handler", "exec"))]
     pub exec: Option<String>,
+
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the words would become help text")]
+    pub webhook: WebhookArgs,
 
     /// How often an event is tried before it becomes a dead letter
     #[arg(long, value_name = "N", default_value_t = HANDLER_TRIES_MAX,
@@ -132,19 +145,24 @@ pub enum HandlerKind {
     Log,
     /// Give it to a program, which gives it back when it is done.
     Exec,
+    /// Post it to an HTTP endpoint.
+    Webhook,
 }
 
 impl StartConsumer {
     /// Whether the arguments go together.
     ///
     /// # Errors
-    /// [`ErrorCode::InvalidConfig`], saying what would have no effect.
+    /// [`ErrorCode::InvalidConfig`], saying what would have no effect or cannot work.
     pub fn validate(&self) -> Result<(), PagiError> {
-        if self.exec.is_some() && self.handler != HandlerKind::Exec {
-            let detail = "--exec has no effect without --handler exec";
-            return Err(PagiError::new(ErrorCode::InvalidConfig, detail));
-        }
-        Ok(())
+        let detail = if self.exec.is_some() && self.handler != HandlerKind::Exec {
+            "--exec has no effect without --handler exec"
+        } else if !self.webhook.are_absent() && self.handler != HandlerKind::Webhook {
+            "--webhook-… and --concurrency have no effect without --handler webhook"
+        } else {
+            return self.webhook.url().map(drop);
+        };
+        Err(PagiError::new(ErrorCode::InvalidConfig, detail))
     }
 }
 
@@ -214,11 +232,17 @@ pub async fn start_consumer(args: StartConsumer, shutdown: Shutdown) -> Result<(
         connect_timeout: Some(COMMAND_CONNECT_TIMEOUT),
         ..ConsumerConfig::new(args.brokers.brokers.clone(), args.group, topics)
     };
-    let summary = match args.exec {
-        Some(program) => consumer::run(config, ExecHandler::new(program), shutdown).await,
-        None => {
+    let summary = match args.handler {
+        HandlerKind::Log => {
             let handler = LogHandler::stdout().map_err(|error| io("start", &error))?;
             consumer::run(config, handler, shutdown).await
+        }
+        HandlerKind::Exec => {
+            let handler = ExecHandler::new(args.exec.unwrap_or_default());
+            consumer::run(config, handler, shutdown).await
+        }
+        HandlerKind::Webhook => {
+            consumer::run_by_key(config, args.webhook.handlers()?, shutdown).await
         }
     };
     let summary = summary.map_err(|error| args.brokers.explain(error))?;

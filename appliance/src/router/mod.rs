@@ -31,6 +31,8 @@ mod sender;
 mod sync;
 mod topic_partition;
 mod verdict;
+mod webhook;
+mod webhook_args;
 
 pub use config::Config;
 pub use consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom, Summary};
@@ -41,3 +43,6 @@ pub use exec_handler::ExecHandler;
 pub use log_handler::LogHandler;
 pub use lookup::{AUDIT_TOPIC, HEALTH_TOPIC};
 pub use record::{OutgoingRecord, Receipt};
+pub use webhook::{
+    Mode as WebhookMode, Secret as WebhookSecret, WebhookConfig, WebhookHandler, WebhookUrl,
+};

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::draft::Draft;
 use crate::error::{ErrorCode, PagiError};
-use crate::event::{ExtensionValue, PagiBaseEvent};
+use crate::event::{EventTime, ExtensionValue, PagiBaseEvent, SPEC_VERSION};
 
 /// What the name of every header that carries an attribute starts with.
 pub const ATTRIBUTE_PREFIX: &str = "ce-";
@@ -35,6 +35,47 @@ impl PagiBaseEvent {
         }
         draft.finish(data)
     }
+
+    /// The event's attributes as headers of an HTTP request in binary mode, `ce-specversion` first.
+    /// The media type of the data goes in `Content-Type` and is not among them.
+    #[must_use]
+    pub fn to_http_headers(&self) -> Vec<(String, String)> {
+        let attributes = [
+            ("specversion", Some(SPEC_VERSION)),
+            ("id", Some(self.id())),
+            ("source", Some(self.source())),
+            ("type", Some(self.event_type())),
+            ("subject", self.subject()),
+            ("time", self.time().map(EventTime::as_str)),
+            ("dataschema", self.data_schema()),
+        ];
+        let header =
+            |name: &str, value: &str| (format!("{ATTRIBUTE_PREFIX}{name}"), percent_encoded(value));
+        let attributes =
+            attributes.into_iter().filter_map(|(name, value)| Some(header(name, value?)));
+        let extensions = self.extensions().iter();
+        let extensions = extensions.map(|(name, value)| header(name, &value.to_string()));
+        attributes.chain(extensions).collect()
+    }
+}
+
+/// A header's value for any text: what is not printable ASCII is percent-encoded, and so are the
+/// space, `"` and `%`.
+#[must_use]
+pub fn percent_encoded(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'%') {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            for digit in [byte >> 4, byte & 15] {
+                encoded.extend(DIGITS.get(usize::from(digit)).map(|digit| char::from(*digit)));
+            }
+        }
+    }
+    encoded
 }
 
 /// Undoes the percent-encoding. A `%` that is not followed by two hexadecimal digits stands for

@@ -105,6 +105,18 @@ mod tests {
         }
 
         #[test]
+        fn http_headers_give_back_the_event_byte_for_byte(event in event()) {
+            let headers = event.to_http_headers();
+            for (_, value) in &headers {
+                prop_assert!(value.bytes().all(|byte| byte.is_ascii_graphic()), "{}", value);
+            }
+            let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+            let (media, data) = (event.data_content_type(), event.data().cloned());
+            let read = PagiBaseEvent::from_http_binary(headers, media, data).unwrap();
+            prop_assert_eq!(read, with_extensions_as_text(&event));
+        }
+
+        #[test]
         fn no_bytes_make_the_readers_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..300), name in "ce[-_][a-z]{0,5}",
         ) {

@@ -15,3 +15,4 @@ pub(crate) mod readme;
 pub(crate) mod skip;
 pub(crate) mod upstream;
 pub(crate) mod wait;
+pub(crate) mod webhook;
