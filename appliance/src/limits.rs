@@ -210,6 +210,12 @@ pub const PARTITIONS_CONSUMED_MAX: usize = 1_024;
 pub const GROUP_ANSWER_BYTES_MAX: usize = 1 << 20;
 /// How often a topic that does not exist yet is looked for.
 pub const TOPIC_WAIT_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a consumer's group waits for a sign of life of it, unless told otherwise.
+pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many signs of life a session gets: two may be lost.
+pub const HEARTBEATS_PER_SESSION: u32 = 3;
+/// How long a consumer may take to give partitions up, unless told otherwise.
+pub const REBALANCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a consumer that is asked to stop waits for its handler and its last commit.
 pub const CONSUMER_STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often an event is tried before it becomes a dead letter, unless configured.

@@ -4,7 +4,6 @@
 //! that it may not. Each room's own `Config` holds what that room needs to know.
 pub mod file;
 pub mod options;
-pub mod units;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use super::units::{DiskSize, Size, Span};
+use crate::core::units::{DiskSize, Size, Span};
 use crate::limits;
 use crate::proxy::{IDENTITY_URL, UpstreamUrl};
 

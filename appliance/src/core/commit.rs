@@ -58,6 +58,12 @@ impl Progress {
         self.out.front().map_or(self.next, |(offset, _)| *offset)
     }
 
+    /// Whether everything that was handed out is done.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.out.is_empty()
+    }
+
     /// Starts over at another place, because there is nothing at the old one.
     pub fn restart(&mut self, start: i64) {
         *self = Self::new(start);
@@ -100,6 +106,26 @@ impl<P: Ord + Clone> Ledger<P> {
     pub fn add(&mut self, partition: P, start: i64, committed: Option<i64>) {
         let entry = Entry { progress: Progress::new(start), committed };
         self.partitions.insert(partition, entry);
+    }
+
+    /// Forgets a partition, whatever of it is not committed.
+    pub fn remove(&mut self, partition: &P) {
+        self.partitions.remove(partition);
+    }
+
+    /// Whether everything of the partition that was handed out is done.
+    #[must_use]
+    pub fn is_idle(&self, partition: &P) -> bool {
+        self.partitions.get(partition).is_none_or(|entry| entry.progress.is_idle())
+    }
+
+    /// Whether that is committed, too.
+    #[must_use]
+    pub fn is_drained(&self, partition: &P) -> bool {
+        self.partitions.get(partition).is_none_or(|entry| {
+            entry.progress.is_idle()
+                && entry.committed.is_some_and(|committed| committed >= entry.progress.watermark())
+        })
     }
 
     /// The progress of a partition.
@@ -200,6 +226,25 @@ mod tests {
         assert_eq!(progress.watermark(), 15, "there is no event between 12 and 15");
         progress.complete(15);
         assert_eq!(progress.watermark(), 16);
+    }
+
+    #[test]
+    fn a_partition_is_drained_when_all_of_it_is_done_and_committed() {
+        let now = Instant::now();
+        let mut ledger = Ledger::new(SECOND, 60 * SECOND, now);
+        ledger.add("p", 0, Some(0));
+        assert!(ledger.is_drained(&"p"));
+        ledger.progress(&"p").unwrap().hand_out(0);
+        assert!(!ledger.is_idle(&"p"));
+        ledger.progress(&"p").unwrap().complete(0);
+        assert!(ledger.is_idle(&"p") && !ledger.is_drained(&"p"));
+        assert_eq!(ledger.take(now, true), Some(vec![("p", 1)]));
+        assert!(!ledger.is_drained(&"p"), "the commit is under way");
+        ledger.settle(true);
+        assert!(ledger.is_drained(&"p"));
+        ledger.remove(&"p");
+        assert_eq!(ledger.watermark(&"p"), None);
+        assert!(ledger.is_drained(&"p"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! Pure decisions: no I/O, no clock, no randomness; `now` and seeds are arguments.
+pub mod assign;
 pub mod batcher;
 pub mod commit;
 pub mod disk_space;
@@ -9,3 +10,4 @@ pub mod log;
 pub mod query;
 pub mod retry;
 pub mod route;
+pub mod units;

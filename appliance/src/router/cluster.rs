@@ -22,6 +22,7 @@ use super::raw_fetch::{self, Found};
 use super::sync::lock;
 use super::topic_partition::TopicPartition;
 use super::verdict::CallError;
+use crate::core::assign::group::Counts;
 use crate::limits::{BROKER_CALL_TIMEOUT, CLIENT_FAILURES_MAX, TOPICS_REFRESH_PAUSE};
 
 /// A client of a cluster, with what is known of its topics.
@@ -60,6 +61,13 @@ impl Cluster {
     /// How many partitions the topic has, as last seen; nothing if it was not there.
     pub(super) fn partition_count(&self, topic: &str) -> Option<NonZeroU32> {
         lock(&self.partitions).get(topic).copied()
+    }
+
+    /// How many partitions each topic has, as last seen.
+    pub(super) fn counts(&self) -> Counts {
+        let partitions = lock(&self.partitions);
+        let count = |count: &NonZeroU32| i32::try_from(count.get()).unwrap_or(i32::MAX);
+        partitions.iter().map(|(topic, partitions)| (topic.clone(), count(partitions))).collect()
     }
 
     /// The bootstrap addresses, for messages.

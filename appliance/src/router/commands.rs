@@ -14,6 +14,7 @@ use super::event_router::PagiEventRouter;
 use super::exec_handler::ExecHandler;
 use super::log_handler::LogHandler;
 use super::record::OutgoingRecord;
+use super::sharing::Sharing;
 use super::sync::now_ms;
 use super::webhook_args::WebhookArgs;
 use crate::limits::{
@@ -95,6 +96,10 @@ pub struct StartConsumer {
     #[arg(long, default_value = "pagi-router")]
     pub group: String,
 
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "the words would become help text")]
+    pub sharing: Sharing,
+
     /// Where to start a partition for which the group has no offset
     #[arg(long, value_enum, default_value_t)]
     pub from: StartFrom,
@@ -155,6 +160,7 @@ impl StartConsumer {
     /// # Errors
     /// [`ErrorCode::InvalidConfig`], saying what would have no effect or cannot work.
     pub fn validate(&self) -> Result<(), PagiError> {
+        self.sharing.assignment()?;
         let detail = if self.exec.is_some() && self.handler != HandlerKind::Exec {
             "--exec has no effect without --handler exec"
         } else if !self.webhook.are_absent() && self.handler != HandlerKind::Webhook {
@@ -223,6 +229,10 @@ pub async fn start_consumer(args: StartConsumer, shutdown: Shutdown) -> Result<(
     let topics = topics.collect::<Result<Vec<_>, _>>()?;
     let dead_letter_topic = args.dlq_topic.map(|topic| TopicName::parse(&topic)).transpose()?;
     let config = ConsumerConfig {
+        assignment: args.sharing.assignment()?,
+        assignor: args.sharing.assignor,
+        group_instance_id: args.sharing.group_instance_id,
+        session_timeout: args.sharing.session_timeout.0,
         from: args.from,
         out_of_range: args.out_of_range,
         events_max: args.max_events,

@@ -62,14 +62,24 @@ impl Connection {
 
     /// Sends a request in this version, and gives back its answer and the connection.
     pub(super) async fn call<A: Message>(
+        self,
+        request: &impl Message,
+        version: i16,
+    ) -> Result<(A, Self), LinkError> {
+        self.call_within(BROKER_CALL_TIMEOUT, request, version).await
+    }
+
+    /// As [`Self::call`], for an answer that may take so long.
+    pub(super) async fn call_within<A: Message>(
         mut self,
+        patience: Duration,
         request: &impl Message,
         version: i16,
     ) -> Result<(A, Self), LinkError> {
         self.correlation_id = self.correlation_id.wrapping_add(1);
         let pieces = encode_request(request, version, self.correlation_id, &self.client_id)?;
-        let exchange = timeout(BROKER_CALL_TIMEOUT, self.exchange(pieces.concat())).await;
-        let answer = exchange.map_err(|_| LinkError::Timeout(BROKER_CALL_TIMEOUT))??;
+        let exchange = timeout(patience, self.exchange(pieces.concat())).await;
+        let answer = exchange.map_err(|_| LinkError::Timeout(patience))??;
         let (correlation_id, answer) = decode_response(answer, version)?;
         if correlation_id != self.correlation_id {
             return Err(LinkError::Correlation);

@@ -5,30 +5,31 @@
 //! order of their partition. One commit is in flight at a time. At the end nothing more is handed
 //! out, what a handler works on is waited for, and what is settled is committed.
 //!
-//! **References.** Kafka's simple consumer: partitions are assigned by the client itself, offsets
-//! are committed without a generation.
-use std::collections::BTreeMap;
+//! **References.** Kafka's consumer protocol; or its simple consumer, where partitions are assigned
+//! by the client itself, and offsets are committed without a generation.
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use pagi_protocol::{ErrorCode, PagiError};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::cluster::Cluster;
-use super::consumer_config::{ConsumerConfig, Ended, Summary};
+use super::consumer_config::{Assignment, ConsumerConfig, Ended, Summary};
 use super::dead_letters::DeadLetters;
 use super::delivery::{Delivery, Order};
 use super::discovery::{Discovery, Found};
 use super::event::Event;
-use super::fetcher::{Fetched, Fetcher};
+use super::fetcher::Fetched;
 use super::group_client::GroupClient;
 use super::handler::{Handler, HandlerError};
+use super::membership::Membership;
+use super::readers::Readers;
 use super::topic_partition::TopicPartition;
 use crate::core::commit::Ledger;
 use crate::limits::{
-    COMMIT_RENEWAL, CONSUMER_STOP_TIMEOUT, FETCH_BYTES_MAX, FETCH_BYTES_MIN, FETCH_QUEUE_BYTES_MAX,
-    FETCH_QUEUE_MAX, HANDLER_WINDOW_EVENTS_MAX, RETRY_FIRST,
+    COMMIT_RENEWAL, CONSUMER_STOP_TIMEOUT, HANDLER_WINDOW_EVENTS_MAX, RETRY_FIRST,
 };
 use crate::shutdown::Shutdown;
 
@@ -79,15 +80,25 @@ async fn deliver(
     committed.map(|()| summary)
 }
 
+/// Partitions to give up.
+struct Leaving {
+    partitions: BTreeSet<TopicPartition>,
+    /// Whether others have them already.
+    lost: bool,
+    /// Whether a commit of their last events was begun; another one comes when it is due.
+    asked: bool,
+    done: oneshot::Sender<()>,
+}
+
 struct Consumer {
     config: ConsumerConfig,
-    cluster: Arc<Cluster>,
     group: Arc<Mutex<GroupClient>>,
-    tasks: JoinSet<()>,
+    /// The task that finds out what to read.
+    finding: JoinSet<()>,
     found: mpsc::Receiver<Found>,
-    /// Given to each fetcher.
-    fetched_sender: mpsc::Sender<(TopicPartition, Fetched)>,
-    fetched: mpsc::Receiver<(TopicPartition, Fetched)>,
+    readers: Readers,
+    /// Partitions that others get.
+    leaving: Option<Leaving>,
     delivery: Delivery,
     ledger: Ledger<TopicPartition>,
     committing: Option<JoinHandle<Result<(), PagiError>>>,
@@ -106,24 +117,33 @@ impl Consumer {
         let group = GroupClient::new(&config.brokers, &config.client_id, &config.group_id);
         let group = Arc::new(Mutex::new(group));
         let (found_sender, found) = mpsc::channel(1);
-        let (fetched_sender, fetched) = mpsc::channel(FETCH_QUEUE_MAX);
-        let mut tasks = JoinSet::new();
-        let discovery = Discovery {
-            config: config.clone(),
-            cluster: Arc::clone(&cluster),
-            group: Arc::clone(&group),
-            out: found_sender,
-        };
-        tasks.spawn(discovery.run());
+        let mut finding = JoinSet::new();
+        let (shared_cluster, shared_group) = (Arc::clone(&cluster), Arc::clone(&group));
+        match config.assignment {
+            Assignment::Group => {
+                let config = config.clone();
+                let membership =
+                    Membership::new(config, shared_cluster, shared_group, found_sender);
+                finding.spawn(membership.run());
+            }
+            Assignment::All | Assignment::Partitions(_) => {
+                let discovery = Discovery {
+                    config: config.clone(),
+                    cluster: shared_cluster,
+                    group: shared_group,
+                    out: found_sender,
+                };
+                finding.spawn(discovery.run());
+            }
+        }
         Self {
             ledger: Ledger::new(config.commit_interval, COMMIT_RENEWAL, Instant::now()),
+            readers: Readers::new(cluster, config.out_of_range),
+            leaving: None,
             config,
-            cluster,
             group,
-            tasks,
+            finding,
             found,
-            fetched_sender,
-            fetched,
             delivery,
             committing: None,
             ends: BTreeMap::new(),
@@ -139,11 +159,12 @@ impl Consumer {
             if let Some(ended) = self.is_at_its_end() {
                 return Ok(ended);
             }
+            self.leave();
             let commit_at = self.ledger.due_at().into();
             tokio::select! {
                 () = shutdown.requested() => return Ok(Ended::Requested),
                 Some(found) = self.found.recv() => self.add(found)?,
-                Some((id, fetched)) = self.fetched.recv(), if self.has_room() => {
+                Some((id, fetched)) = self.readers.next(), if self.has_room() => {
                     self.take_in(&id, fetched)?;
                 }
                 settled = self.delivery.settled() => match settled {
@@ -179,33 +200,67 @@ impl Consumer {
         None
     }
 
-    /// Starts reading the partitions that were found.
+    /// Starts reading the partitions that were found, or gives up some.
     fn add(&mut self, found: Found) -> Result<(), PagiError> {
-        let partitions = match found {
-            Found::Partitions(partitions) => partitions,
-            Found::AllAtStart => {
-                self.all_at_start = true;
-                return Ok(());
+        match found {
+            Found::Partitions(partitions) => {
+                for (id, start) in &partitions {
+                    let group = &self.config.group_id;
+                    tracing::info!(partition = %id, ?start, group, "reading");
+                    if self.config.exit_at_end && !self.all_at_start {
+                        self.ends.insert(id.clone(), None);
+                    }
+                }
+                self.readers.start(partitions);
             }
+            Found::AllAtStart => self.all_at_start = true,
+            Found::Revoked { partitions, drained } => {
+                self.begin_to_leave(partitions, false, drained);
+            }
+            Found::Lost { partitions, dropped } => self.begin_to_leave(partitions, true, dropped),
             Found::Failed(error) => return Err(error),
-        };
-        let share = FETCH_QUEUE_BYTES_MAX / i32::try_from(partitions.len()).unwrap_or(i32::MAX);
-        for (id, start) in partitions {
-            tracing::info!(partition = %id, ?start, group = self.config.group_id, "reading");
-            if self.config.exit_at_end && !self.all_at_start {
-                self.ends.insert(id.clone(), None);
-            }
-            let fetcher = Fetcher {
-                id,
-                cluster: Arc::clone(&self.cluster),
-                start,
-                out_of_range: self.config.out_of_range,
-                bytes_max: share.clamp(FETCH_BYTES_MIN, FETCH_BYTES_MAX),
-                out: self.fetched_sender.clone(),
-            };
-            self.tasks.spawn(fetcher.run());
         }
         Ok(())
+    }
+
+    fn begin_to_leave(
+        &mut self,
+        partitions: BTreeSet<TopicPartition>,
+        lost: bool,
+        done: oneshot::Sender<()>,
+    ) {
+        tracing::info!(partitions = %names(&partitions), lost, "others read these now");
+        self.readers.stop(&partitions);
+        self.ends.retain(|id, _| !partitions.contains(id));
+        if lost {
+            partitions.iter().for_each(|id| self.ledger.remove(id));
+        }
+        self.leaving = Some(Leaving { partitions, lost, asked: false, done });
+    }
+
+    /// Goes on giving partitions up, as far as that can be done without waiting.
+    fn leave(&mut self) {
+        let Some(leaving) = &mut self.leaving else { return };
+        let mut partitions = leaving.partitions.iter();
+        let is_over = if leaving.lost {
+            // A commit that is under way must not come behind those of others.
+            self.committing.is_none()
+        } else {
+            partitions.clone().all(|id| self.ledger.is_drained(id))
+        };
+        if is_over {
+            if let Some(Leaving { partitions, done, .. }) = self.leaving.take() {
+                partitions.iter().for_each(|id| self.ledger.remove(id));
+                // Nobody waits for it any more if it took too long.
+                let _ = done.send(());
+            }
+        } else if self.committing.is_none()
+            && !leaving.asked
+            && partitions.all(|id| self.ledger.is_idle(id))
+        {
+            leaving.asked = true;
+            self.commit(true);
+        }
     }
 
     fn take_in(&mut self, id: &TopicPartition, fetched: Fetched) -> Result<(), PagiError> {
@@ -271,12 +326,14 @@ impl Consumer {
 
     /// Waits for what the handler has, and commits what is done; both for a bounded time.
     async fn stop(&mut self) -> Result<(), PagiError> {
-        self.tasks.shutdown().await;
+        self.finding.shutdown().await;
+        self.readers.shutdown().await;
         let deadline = tokio::time::Instant::now() + CONSUMER_STOP_TIMEOUT;
         if tokio::time::timeout_at(deadline, self.finish()).await.is_err() {
             tracing::warn!("a handler did not finish; its events will come again");
         }
         let result = tokio::time::timeout_at(deadline, self.commit_all()).await;
+        self.group.lock().await.leave().await;
         result.unwrap_or_else(|_| {
             let detail = "the last events are handled, but not committed: they will come again";
             Err(PagiError::new(ErrorCode::BrokerUnavailable, detail))
@@ -308,6 +365,10 @@ impl Consumer {
             }
         }
     }
+}
+
+fn names(partitions: &BTreeSet<TopicPartition>) -> String {
+    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Waits until the commit has ended; for ever if there is none.
@@ -386,6 +447,7 @@ mod tests {
     fn config(broker: &FakeBroker) -> ConsumerConfig {
         let topics = vec![TopicName::parse("t").unwrap()];
         ConsumerConfig {
+            assignment: Assignment::All,
             exit_at_end: true,
             commit_interval: Duration::from_millis(10),
             ..ConsumerConfig::new(vec![broker.address()], "g".to_owned(), topics)

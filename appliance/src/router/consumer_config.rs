@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use pagi_protocol::{ErrorCode, PagiError, TopicName};
 
+use crate::core::assign::group::{self, Counts, Member};
+use crate::core::assign::{cooperative, range};
 use crate::limits;
 
 /// A consumer's configuration.
@@ -14,8 +16,18 @@ pub struct ConsumerConfig {
     pub client_id: String,
     /// The group under whose name offsets are committed.
     pub group_id: String,
-    /// What to read: all partitions of these.
+    /// What to read.
     pub topics: Vec<TopicName>,
+    /// Which partitions of these.
+    pub assignment: Assignment,
+    /// How the group's members share partitions.
+    pub assignor: Assignor,
+    /// The name of a static member (KIP-345), which keeps its partitions while it restarts.
+    pub group_instance_id: Option<String>,
+    /// After how long without a sign of life the group takes a member for dead.
+    pub session_timeout: Duration,
+    /// How long a member may take to give partitions up.
+    pub rebalance_timeout: Duration,
     /// Where to start a partition for which the group has no offset.
     pub from: StartFrom,
     /// Where to go on when the group's offset is not there (any more).
@@ -34,6 +46,51 @@ pub struct ConsumerConfig {
     pub connect_timeout: Option<Duration>,
     /// The largest message accepted from a broker, in bytes.
     pub message_bytes_max: usize,
+}
+
+/// Which partitions a consumer reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Assignment {
+    /// Those that its group gives it: the members of a group share the partitions.
+    #[default]
+    Group,
+    /// All; it is alone in its group.
+    All,
+    /// These, by topic and partition; nobody else of its group reads them.
+    Partitions(Vec<(TopicName, i32)>),
+}
+
+/// How members share partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Assignor {
+    /// A share of each topic; all members stop while they share anew. Every client knows it.
+    #[default]
+    Range,
+    /// Members keep what they have as far as that is fair, and go on reading it meanwhile.
+    CooperativeSticky,
+}
+
+impl Assignor {
+    /// What clients call it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Range => range::NAME,
+            Self::CooperativeSticky => cooperative::NAME,
+        }
+    }
+
+    /// Whether members give up everything before partitions are shared anew.
+    pub(super) const fn is_eager(self) -> bool {
+        matches!(self, Self::Range)
+    }
+
+    /// Everybody's partitions.
+    pub(super) fn assign(self, members: &[Member], counts: &Counts) -> group::Assignment {
+        match self {
+            Self::Range => range::assign(members, counts),
+            Self::CooperativeSticky => cooperative::assign(members, counts),
+        }
+    }
 }
 
 /// Where to start a partition for which the group has no offset.
@@ -68,6 +125,11 @@ impl ConsumerConfig {
             client_id: "pagi-router".to_owned(),
             group_id,
             topics,
+            assignment: Assignment::default(),
+            assignor: Assignor::default(),
+            group_instance_id: None,
+            session_timeout: limits::SESSION_TIMEOUT,
+            rebalance_timeout: limits::REBALANCE_TIMEOUT,
             from: StartFrom::default(),
             out_of_range: OutOfRange::default(),
             events_max: None,

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pagi_protocol::{ErrorCode, PagiError, TopicName};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::cluster::Cluster;
-use super::consumer_config::{ConsumerConfig, StartFrom};
+use super::consumer_config::{Assignment, ConsumerConfig};
 use super::fetcher::Start;
 use super::group_client::GroupClient;
+use super::starts::starts;
 use super::sync::random;
 use super::topic_partition::TopicPartition;
 use super::verdict::before_sending;
@@ -28,6 +29,20 @@ use crate::limits::{
 pub(super) enum Found {
     /// Partitions to read from now on, and where to start each.
     Partitions(Vec<(TopicPartition, Start)>),
+    /// Others get these: finish what was begun, commit it, and say so.
+    Revoked {
+        /// The partitions.
+        partitions: BTreeSet<TopicPartition>,
+        /// Told when that is done.
+        drained: oneshot::Sender<()>,
+    },
+    /// Others have these already: nothing of them may be committed any more.
+    Lost {
+        /// The partitions.
+        partitions: BTreeSet<TopicPartition>,
+        /// Told when no commit of them is under way.
+        dropped: oneshot::Sender<()>,
+    },
     /// Every partition that was there at the start has been told.
     AllAtStart,
     /// It cannot go on.
@@ -123,7 +138,7 @@ impl Discovery {
                     (0..count.get())
                         .filter_map(|index| i32::try_from(index).ok())
                         .map(|partition| TopicPartition { topic: topic.clone(), partition })
-                        .filter(|id| !known.contains(id)),
+                        .filter(|id| !known.contains(id) && self.is_wanted(id)),
                 ),
             }
         }
@@ -132,26 +147,23 @@ impl Discovery {
             return Err(PagiError::new(ErrorCode::InvalidConfig, detail));
         }
         if !new.is_empty() {
-            let starts = self.starts(new, at_start).await?;
+            let starts = starts(&self.group, new, self.config.from, |_| !at_start).await?;
             known.extend(starts.iter().map(|(id, _)| id.clone()));
             // Nobody listens if the consumer has stopped meanwhile.
             let _ = self.out.send(Found::Partitions(starts)).await;
         }
         Ok(missing)
     }
+}
 
-    async fn starts(
-        &self,
-        new: Vec<TopicPartition>,
-        at_start: bool,
-    ) -> Result<Vec<(TopicPartition, Start)>, PagiError> {
-        let committed = self.group.lock().await.committed(&new).await?;
-        let start = |id: &TopicPartition| match (committed.get(id), self.config.from) {
-            (Some(offset), _) => Start::Committed(*offset),
-            (None, StartFrom::Latest) if at_start => Start::Latest,
-            (None, _) => Start::Earliest,
-        };
-        Ok(new.into_iter().map(|id| (id.clone(), start(&id))).collect())
+impl Discovery {
+    fn is_wanted(&self, id: &TopicPartition) -> bool {
+        match &self.config.assignment {
+            Assignment::Group | Assignment::All => true,
+            Assignment::Partitions(wanted) => {
+                wanted.iter().any(|(topic, number)| *topic == id.topic && *number == id.partition)
+            }
+        }
     }
 }
 

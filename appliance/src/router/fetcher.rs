@@ -51,14 +51,19 @@ pub(super) enum Fetched {
     Failed(PagiError),
 }
 
+/// Of which partition something was read, by which of all fetchers, and what.
+pub(super) type Read = (TopicPartition, u64, Fetched);
+
 /// What the task of one partition works with.
 pub(super) struct Fetcher {
     pub(super) id: TopicPartition,
+    /// Which of all the fetchers there were.
+    pub(super) number: u64,
     pub(super) cluster: Arc<Cluster>,
     pub(super) start: Start,
     pub(super) out_of_range: OutOfRange,
     pub(super) bytes_max: i32,
-    pub(super) out: mpsc::Sender<(TopicPartition, Fetched)>,
+    pub(super) out: mpsc::Sender<Read>,
 }
 
 /// Where reading goes on.
@@ -276,7 +281,8 @@ impl Fetcher {
     }
 
     async fn send(&self, fetched: Fetched) -> Result<(), Trouble> {
-        self.out.send((self.id.clone(), fetched)).await.map_err(|_| Trouble::Unheard)
+        let read = (self.id.clone(), self.number, fetched);
+        self.out.send(read).await.map_err(|_| Trouble::Unheard)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The client of a group's coordinator: reads and stores what the group has committed.
 //!
-//! **Invariants.** Commits without membership (generation -1, no member id): the broker takes
-//! them only while the group has no members. A commit counts as stored only when the coordinator
+//! **Invariants.** Commits are those of a member in its generation; or, without membership, of
+//! nobody (generation -1, no member id), which the broker takes only while the group has no members. A commit counts as stored only when the coordinator
 //! said so for every partition. Storing the same offsets twice does no harm, so a request whose
 //! answer got lost is simply repeated.
 //!
@@ -9,9 +9,8 @@
 use std::collections::BTreeMap;
 
 use pagi_protocol::kafka::error_code::KafkaCode;
-use pagi_protocol::kafka::exchange::Message;
-use pagi_protocol::kafka::messages::find_coordinator::{
-    FindCoordinatorRequest, FindCoordinatorResponse,
+use pagi_protocol::kafka::messages::leave_group::{
+    LeaveGroupRequest, LeaveGroupResponse, MemberIdentity,
 };
 use pagi_protocol::kafka::messages::offset_commit::{
     OffsetCommitPartition, OffsetCommitRequest, OffsetCommitResponse, OffsetCommitTopic,
@@ -21,32 +20,69 @@ use pagi_protocol::kafka::messages::offset_fetch::{
 };
 use pagi_protocol::{ErrorCode, PagiError, TopicName};
 
-use super::connection::{Connection, LinkError};
+use super::coordinator::Coordinator;
 use super::topic_partition::TopicPartition;
-use crate::limits::GROUP_ANSWER_BYTES_MAX;
+use crate::limits::BROKER_CALL_TIMEOUT;
 
-/// One key, and an error message; every broker since Kafka 2.0 speaks it.
-const FIND_COORDINATOR_VERSION: i16 = 2;
+/// With static members; every broker since Kafka 2.4 speaks it.
+const LEAVE_GROUP_VERSION: i16 = 3;
 /// With leader epochs; every broker since Kafka 2.1 speaks it.
 const OFFSET_FETCH_VERSION: i16 = 5;
-/// With leader epochs; every broker since Kafka 2.1 speaks it.
-const OFFSET_COMMIT_VERSION: i16 = 6;
+/// With static members; every broker since Kafka 2.3 speaks it.
+const OFFSET_COMMIT_VERSION: i16 = 7;
 
 /// A client of one group's coordinator. Connects when needed.
 pub(super) struct GroupClient {
-    brokers: Vec<String>,
-    client_id: String,
-    group_id: String,
-    coordinator: Option<Connection>,
+    coordinator: Coordinator,
+    identity: Option<Identity>,
+}
+
+/// A member in one generation of its group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// The generation, or -1.
+    pub(super) generation: i32,
+    /// Its id; empty when it has none.
+    pub(super) member_id: String,
+    /// The static member's name.
+    pub(super) instance_id: Option<String>,
+}
+
+impl Default for Identity {
+    /// Of somebody who is not a member.
+    fn default() -> Self {
+        Self { generation: -1, member_id: String::new(), instance_id: None }
+    }
 }
 
 impl GroupClient {
     pub(super) fn new(brokers: &[String], client_id: &str, group_id: &str) -> Self {
-        Self {
-            brokers: brokers.to_vec(),
-            client_id: client_id.to_owned(),
-            group_id: group_id.to_owned(),
-            coordinator: None,
+        Self { coordinator: Coordinator::new(brokers, client_id, group_id), identity: None }
+    }
+
+    /// Commits are this member's from now on.
+    pub(super) fn act_as(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+    }
+
+    /// Leaves the group, so that its other members need not wait until the session ends. A static
+    /// member stays: it comes back under its name.
+    pub(super) async fn leave(&mut self) {
+        let Some(identity) = self.identity.take() else { return };
+        if identity.instance_id.is_some() || identity.member_id.is_empty() {
+            return;
+        }
+        let member = MemberIdentity { member_id: identity.member_id, ..MemberIdentity::default() };
+        let request = LeaveGroupRequest {
+            group_id: self.coordinator.group_id().to_owned(),
+            members: vec![member],
+            ..LeaveGroupRequest::default()
+        };
+        let left: Result<LeaveGroupResponse, _> =
+            self.coordinator.call(&request, LEAVE_GROUP_VERSION, BROKER_CALL_TIMEOUT).await;
+        if let Err(error) = left {
+            tracing::warn!(%error, "could not leave the group; its other members wait for the end \
+                of the session");
         }
     }
 
@@ -64,11 +100,12 @@ impl GroupClient {
             partition_indexes,
         });
         let request = OffsetFetchRequest {
-            group_id: self.group_id.clone(),
+            group_id: self.coordinator.group_id().to_owned(),
             topics: Some(topics.collect()),
             ..OffsetFetchRequest::default()
         };
-        let answer: OffsetFetchResponse = self.call(&request, OFFSET_FETCH_VERSION).await?;
+        let answer: OffsetFetchResponse =
+            self.coordinator.call(&request, OFFSET_FETCH_VERSION, BROKER_CALL_TIMEOUT).await?;
         self.accept(answer.error_code)?;
         let mut committed = BTreeMap::new();
         for (name, partition) in answer
@@ -106,69 +143,22 @@ impl GroupClient {
                 })
                 .collect(),
         });
+        let member = self.identity.clone().unwrap_or_default();
         let request = OffsetCommitRequest {
-            group_id: self.group_id.clone(),
+            group_id: self.coordinator.group_id().to_owned(),
+            generation_id_or_member_epoch: member.generation,
+            member_id: member.member_id,
+            group_instance_id: member.instance_id,
             topics: topics.collect(),
             ..OffsetCommitRequest::default()
         };
-        let answer: OffsetCommitResponse = self.call(&request, OFFSET_COMMIT_VERSION).await?;
+        let answer: OffsetCommitResponse =
+            self.coordinator.call(&request, OFFSET_COMMIT_VERSION, BROKER_CALL_TIMEOUT).await?;
         let mut partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
         if partitions.clone().count() < offsets.len() {
-            return Err(self.unavailable("the answer leaves partitions out"));
+            return Err(self.coordinator.unavailable("the answer leaves partitions out"));
         }
         partitions.try_for_each(|partition| self.accept(partition.error_code))
-    }
-
-    /// Asks the coordinator. On a connection from before, which may have been closed since, a
-    /// failure is followed by one more try on a new one.
-    async fn call<A: Message>(
-        &mut self,
-        request: &impl Message,
-        version: i16,
-    ) -> Result<A, PagiError> {
-        if let Some(connection) = self.coordinator.take()
-            && let Ok((answer, connection)) = connection.call(request, version).await
-        {
-            self.coordinator = Some(connection);
-            return Ok(answer);
-        }
-        let connection = self.find().await?;
-        let (answer, connection) =
-            connection.call(request, version).await.map_err(|error| self.unavailable(error))?;
-        self.coordinator = Some(connection);
-        Ok(answer)
-    }
-
-    /// Connects to the group's coordinator, which the first broker that answers names.
-    async fn find(&self) -> Result<Connection, PagiError> {
-        let mut result = Err(self.unavailable("no broker is configured"));
-        for broker in &self.brokers {
-            result = match self.ask(broker).await {
-                Ok(answer) if answer.error_code == KafkaCode::None.number() => {
-                    let address = format!("{}:{}", answer.host, answer.port);
-                    return self.open(&address).await.map_err(|error| {
-                        self.unavailable(format_args!("its coordinator {address}: {error}"))
-                    });
-                }
-                Ok(answer) => Err(self.refusal(answer.error_code)),
-                Err(error) => Err(self.unavailable(format_args!("{broker}: {error}"))),
-            };
-        }
-        result
-    }
-
-    async fn ask(&self, broker: &str) -> Result<FindCoordinatorResponse, LinkError> {
-        let request = FindCoordinatorRequest {
-            key: self.group_id.clone(),
-            ..FindCoordinatorRequest::default()
-        };
-        let connection = self.open(broker).await?;
-        let (answer, _) = connection.call(&request, FIND_COORDINATOR_VERSION).await?;
-        Ok(answer)
-    }
-
-    async fn open(&self, address: &str) -> Result<Connection, LinkError> {
-        Connection::open(address, &self.client_id, GROUP_ANSWER_BYTES_MAX).await
     }
 
     /// Passes what is well. After any refusal the coordinator is looked for again.
@@ -177,31 +167,39 @@ impl GroupClient {
             // A topic that was deleted has nothing to resume.
             Some(KafkaCode::None | KafkaCode::UnknownTopicOrPartition) => Ok(()),
             _ => {
-                self.coordinator = None;
+                self.coordinator.forget();
                 Err(self.refusal(code))
             }
         }
     }
 
     fn refusal(&self, code: i16) -> PagiError {
-        let group = &self.group_id;
-        let why = match KafkaCode::from_number(code) {
-            Some(code) if code.retriable() => {
-                return self.unavailable(format_args!("{code:?}"));
+        let group = self.coordinator.group_id();
+        match (KafkaCode::from_number(code), &self.identity) {
+            (Some(KafkaCode::UnknownMemberId | KafkaCode::IllegalGeneration), None) => {
+                let detail = format!(
+                    "group {group} has members that share its partitions; use another group"
+                );
+                PagiError::new(ErrorCode::Rejected, detail)
             }
-            Some(KafkaCode::UnknownMemberId | KafkaCode::IllegalGeneration) => {
-                format!("group {group} has members that share its partitions; use another group")
+            // The group goes on without us, for now: whoever keeps the membership finds out.
+            (Some(code), Some(_)) if is_about_membership(code) => {
+                self.coordinator.unavailable(format_args!("{code:?}"))
             }
-            Some(code) => format!("group {group}: the broker refuses with {code:?}"),
-            None => format!("group {group}: the broker refuses with error {code}"),
-        };
-        PagiError::new(ErrorCode::Rejected, why)
+            _ => self.coordinator.refusal(code),
+        }
     }
+}
 
-    fn unavailable(&self, why: impl std::fmt::Display) -> PagiError {
-        let detail = format!("cannot reach the coordinator of group {}: {why}", self.group_id);
-        PagiError::new(ErrorCode::BrokerUnavailable, detail)
-    }
+/// Whether the group has changed, and the member has to find out what it is in it now.
+const fn is_about_membership(code: KafkaCode) -> bool {
+    matches!(
+        code,
+        KafkaCode::UnknownMemberId
+            | KafkaCode::IllegalGeneration
+            | KafkaCode::RebalanceInProgress
+            | KafkaCode::FencedInstanceId
+    )
 }
 
 fn by_topic<'a, T>(

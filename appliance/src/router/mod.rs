@@ -6,6 +6,7 @@ mod connection;
 pub mod consumer;
 mod consumer_config;
 mod consumer_loop;
+mod coordinator;
 mod dead_letter;
 mod dead_letters;
 mod delivery;
@@ -21,13 +22,18 @@ pub mod handler;
 mod json_line;
 mod log_handler;
 mod lookup;
+mod member;
+mod membership;
 mod metrics;
 mod nodelay;
 mod queue;
 mod raw_fetch;
+mod readers;
 mod record;
 mod routes;
 mod sender;
+mod sharing;
+mod starts;
 mod sync;
 mod topic_partition;
 mod verdict;
@@ -35,7 +41,9 @@ mod webhook;
 mod webhook_args;
 
 pub use config::Config;
-pub use consumer_config::{ConsumerConfig, Ended, OutOfRange, StartFrom, Summary};
+pub use consumer_config::{
+    Assignment, Assignor, ConsumerConfig, Ended, OutOfRange, StartFrom, Summary,
+};
 pub use consumer_loop::{ConsumerLoop, start_consumer_loop};
 pub use event::Event;
 pub use event_router::PagiEventRouter;

@@ -3,6 +3,7 @@
 pub mod api;
 pub mod batch_builder;
 pub mod compression;
+pub mod consumer_protocol;
 pub mod cursor;
 pub mod encoder;
 pub mod error_code;

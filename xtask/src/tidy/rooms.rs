@@ -8,7 +8,7 @@ pub(super) const TABLE: &str = "\
 main    -> app cli config telemetry
 app     -> cli config gateway router proxy broker core
 cli     -> config gateway router proxy broker
-config  -> gateway router proxy broker
+config  -> gateway router proxy broker core
 gateway -> router proxy core
 router  -> core
 proxy   -> core
