@@ -20,6 +20,8 @@ pub const REQUESTS_PER_CONNECTION_MAX: usize = 16;
 pub const KAFKA_CONNECTIONS_MAX: usize = 4_096;
 /// How long a connection may be silent between two requests, as Kafka.
 pub const KAFKA_IDLE_MAX: Duration = Duration::from_secs(600);
+/// How long the end of a connection waits for the client to see the last answers.
+pub const KAFKA_LINGER_MAX: Duration = Duration::from_secs(1);
 /// How long a request may take to arrive, or a response to be read.
 pub const KAFKA_TRANSFER_MAX: Duration = Duration::from_secs(30);
 /// Bytes of the records in one response: a client that asks for more asks again.

@@ -29,6 +29,7 @@ mod proxy;
 mod publish;
 mod repair;
 mod settings;
+mod sharing;
 mod shutdown;
 mod support;
 mod topics;

@@ -4,10 +4,13 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use pagi_appliance::app::AppError;
+use pagi_protocol::kafka::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use pagi_protocol::kafka::messages::list_groups::ListGroupsRequest;
 
-use crate::support::appliance::{Appliance, command};
+use crate::support::appliance::{Appliance, brokers_outside, command};
 use crate::support::gateway::Gateway;
 use crate::support::http::Http;
+use crate::support::kafka::Kafka;
 use crate::support::process::Process;
 use crate::support::publish;
 use crate::support::upstream::{Then, Upstream};
@@ -104,4 +107,38 @@ fn a_second_signal_ends_the_process_at_once() {
     wait::until("it says so", || process.errors().contains("stopping").then_some(()));
     process.terminate();
     assert_eq!(process.wait().code(), Some(4), "{}", process.errors());
+}
+
+#[test]
+fn a_kafka_client_in_the_middle_of_requests_sees_every_answer_and_then_the_end() {
+    if brokers_outside().is_some() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut appliance = Appliance::start(folder.path()).ready();
+    let mut kafka = Kafka::connect(&appliance.brokers);
+    kafka.create_topic("waiting");
+    let topic = FetchTopic {
+        topic: "waiting".to_owned(),
+        partitions: vec![FetchPartition::default()],
+        ..FetchTopic::default()
+    };
+    // The first answer is waited for, so that most of what follows stays in the socket.
+    kafka.ask(
+        &FetchRequest {
+            max_wait_ms: 60_000,
+            topics: vec![topic],
+            min_bytes: 1,
+            ..FetchRequest::default()
+        },
+        4,
+    );
+    for _ in 0..1_000 {
+        kafka.ask(&ListGroupsRequest::default(), 2);
+    }
+    appliance.process.terminate();
+    let (answers, end) = kafka.rest_or_reset();
+    end.expect("the connection is closed, not reset");
+    assert!(!answers.is_empty());
+    assert!(appliance.process.wait().success(), "{}", appliance.process.errors());
 }

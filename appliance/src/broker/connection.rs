@@ -22,7 +22,8 @@ use super::context::Context;
 use super::dispatch::{Answer, NoAnswer, dispatch};
 use super::peer::Peer;
 use crate::limits::{
-    FRAME_BYTES_MAX, KAFKA_IDLE_MAX, KAFKA_TRANSFER_MAX, REQUESTS_PER_CONNECTION_MAX,
+    FRAME_BYTES_MAX, KAFKA_IDLE_MAX, KAFKA_LINGER_MAX, KAFKA_TRANSFER_MAX,
+    REQUESTS_PER_CONNECTION_MAX,
 };
 
 /// Why a connection ended.
@@ -58,6 +59,9 @@ pub async fn serve(context: Arc<Context>, mut stream: TcpStream, peer: SocketAdd
         Err(end) => end,
         Ok(never) => match never {},
     };
+    if matches!(end, End::Stopped) {
+        linger(&mut stream).await;
+    }
     context.metrics.connections.dec();
     match end {
         End::Length(_) | End::Decode(_) => {
@@ -79,10 +83,28 @@ async fn run(
     let peer = Arc::new(Peer::new(endpoint, address));
     let (read, write) = stream.split();
     let (answers, queue) = mpsc::channel(REQUESTS_PER_CONNECTION_MAX);
-    tokio::select! {
+    let end = tokio::select! {
         end = read_requests(context, &peer, read, answers) => end,
         end = write_answers(write, queue) => end,
+    };
+    match end {
+        Err(End::Closed) if context.shutdown.is_requested() => Err(End::Stopped),
+        end => end,
     }
+}
+
+/// Says that no more answers come, and waits until the client has seen that, or for a bounded time.
+/// A socket that is closed while requests are in it is reset instead, and the client may not get to
+/// see the answers that are on their way.
+async fn linger(stream: &mut TcpStream) {
+    let wait = async {
+        stream.shutdown().await?;
+        let mut unread = [0; 4096];
+        while stream.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // It is over either way.
+    let _ = timeout(KAFKA_LINGER_MAX, wait).await;
 }
 
 async fn read_requests(

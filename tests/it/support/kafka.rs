@@ -37,13 +37,19 @@ impl Kafka {
     }
 
     /// Reads until the broker closes the connection; gives what it said before.
-    pub(crate) fn rest(mut self) -> Vec<u8> {
-        let mut rest = Vec::new();
-        match self.stream.read_to_end(&mut rest) {
-            Ok(_) => rest,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => rest,
-            Err(error) => panic!("the connection was not closed: {error}"),
+    pub(crate) fn rest(self) -> Vec<u8> {
+        match self.rest_or_reset() {
+            (rest, Ok(())) => rest,
+            (rest, Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => rest,
+            (_, Err(error)) => panic!("the connection was not closed: {error}"),
         }
+    }
+
+    /// As [`Self::rest`], and how the connection ended.
+    pub(crate) fn rest_or_reset(mut self) -> (Vec<u8>, io::Result<()>) {
+        let mut rest = Vec::new();
+        let end = self.stream.read_to_end(&mut rest).map(|_| ());
+        (rest, end)
     }
 
     /// Creates a topic of one partition unless it is there.

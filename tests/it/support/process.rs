@@ -11,7 +11,7 @@ use super::wait::{self, PATIENCE};
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    lines: Receiver<String>,
+    lines: Mutex<Receiver<String>>,
     errors: Arc<Mutex<String>>,
     reading_errors: Option<JoinHandle<()>>,
 }
@@ -38,7 +38,7 @@ impl Process {
                 shared.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
-        Self { child, lines, errors, reading_errors: Some(reading_errors) }
+        Self { child, lines: Mutex::new(lines), errors, reading_errors: Some(reading_errors) }
     }
 
     /// The next line on stdout; none when the process has ended.
@@ -46,13 +46,18 @@ impl Process {
     /// # Panics
     /// When none comes for [`PATIENCE`].
     pub(crate) fn line(&self) -> Option<String> {
-        match self.lines.recv_timeout(PATIENCE) {
+        match self.lines.lock().unwrap().recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => {
                 panic!("no line for {PATIENCE:?}; stderr:\n{}", self.errors())
             }
         }
+    }
+
+    /// All further lines on stdout, as they come; [`Self::line`] has none then.
+    pub(crate) fn take_lines(&self) -> Receiver<String> {
+        std::mem::replace(&mut self.lines.lock().unwrap(), mpsc::channel().1)
     }
 
     /// What was written to stderr so far.
