@@ -214,8 +214,8 @@ pub const GROUP_ANSWER_BYTES_MAX: usize = 1 << 20;
 pub const TOPIC_WAIT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a consumer's group waits for a sign of life of it, unless told otherwise.
 pub const SESSION_TIMEOUT: Duration = Duration::from_secs(10);
-/// How many signs of life a session gets: two may be lost.
-pub const HEARTBEATS_PER_SESSION: u32 = 3;
+/// How often it gives one: so long may others wait for it to hear that they joined.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a consumer may take to give partitions up, unless told otherwise.
 pub const REBALANCE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a consumer that is asked to stop waits for its handler and its last commit.

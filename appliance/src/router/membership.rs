@@ -28,7 +28,7 @@ use super::verdict::before_sending;
 use crate::core::assign::group::Counts;
 use crate::core::retry::Backoff;
 use crate::limits::{
-    BROKER_CALL_TIMEOUT, HEARTBEATS_PER_SESSION, PARTITIONS_CONSUMED_MAX, RETRY_FIRST, RETRY_MAX,
+    BROKER_CALL_TIMEOUT, HEARTBEAT_INTERVAL, PARTITIONS_CONSUMED_MAX, RETRY_FIRST, RETRY_MAX,
     TOPIC_WAIT_INTERVAL, TOPICS_REFRESH_INTERVAL,
 };
 
@@ -216,7 +216,7 @@ impl Membership {
         let mut seen = self.wanted_counts();
         let mut look_at = Instant::now() + self.look_interval(&seen);
         while !self.out.is_closed() {
-            tokio::time::sleep_until(look_at.min(Instant::now() + self.heartbeat_interval())).await;
+            tokio::time::sleep_until(look_at.min(Instant::now() + HEARTBEAT_INTERVAL)).await;
             if let Some(again) = self.sign_of_life().await? {
                 return Ok(again);
             }
@@ -261,10 +261,6 @@ impl Membership {
         self.heard_at.elapsed() >= self.config.session_timeout
     }
 
-    fn heartbeat_interval(&self) -> Duration {
-        self.config.session_timeout / HEARTBEATS_PER_SESSION
-    }
-
     fn wanted_counts(&self) -> Counts {
         wanted(&self.config.topics, &self.cluster.counts())
     }
@@ -286,7 +282,7 @@ impl Membership {
         }
         let deadline = Instant::now() + self.config.rebalance_timeout;
         loop {
-            let next = Instant::now() + self.heartbeat_interval();
+            let next = Instant::now() + HEARTBEAT_INTERVAL;
             tokio::select! {
                 // An error is a consumer that is gone.
                 _ = &mut is_drained => break,
