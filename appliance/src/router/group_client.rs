@@ -1,9 +1,10 @@
 //! The client of a group's coordinator: reads and stores what the group has committed.
 //!
 //! **Invariants.** Commits are those of a member in its generation; or, without membership, of
-//! nobody (generation -1, no member id), which the broker takes only while the group has no members. A commit counts as stored only when the coordinator
-//! said so for every partition. Storing the same offsets twice does no harm, so a request whose
-//! answer got lost is simply repeated.
+//! nobody (generation -1, no member id), which the broker takes only while the group has no
+//! members. A commit counts as stored only when the coordinator said so for every partition.
+//! Storing the same offsets twice does no harm, so a request whose answer got lost is simply
+//! repeated.
 //!
 //! **References.** Kafka protocol guide: `FindCoordinator`, `OffsetFetch`, `OffsetCommit`.
 use std::collections::BTreeMap;
