@@ -270,6 +270,12 @@ pub const HTTP_CONNECTIONS_MAX: usize = 10_000;
 pub const ADMIN_CONNECTIONS_MAX: usize = 64;
 /// The largest head of a request or of an upstream's answer, in bytes.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// The most bytes of extensions and trailers in one body that comes in chunks.
+pub const CHUNK_OVERHEAD_BYTES_MAX: usize = 16 * 1024;
+/// How long a connection whose request was refused is still read, so that its client sees the answer.
+pub const REFUSED_LINGER: Duration = Duration::from_secs(1);
+/// How many bytes are read of it.
+pub const REFUSED_LINGER_BYTES_MAX: usize = 256 * 1024;
 /// The most header fields in one head.
 pub const HTTP_HEADERS_MAX: usize = 100;
 /// What one connection may hold unread, in bytes.

@@ -31,6 +31,7 @@ mod repair;
 mod settings;
 mod sharing;
 mod shutdown;
+mod smuggling;
 mod support;
 mod topics;
 mod tour;

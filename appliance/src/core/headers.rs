@@ -1,18 +1,15 @@
-//! What may pass from one HTTP connection to another, and what must not enter at all.
+//! What may pass from one HTTP connection to another.
 //!
 //! **Invariants.** After [`strip_hop_by_hop`] no field is left that speaks about one connection
-//! only. After [`check_request`] a request has one authority, and nobody downstream can read
-//! another one out of it.
+//! only.
 //!
-//! **References.** RFC 9110 sections 7.2 (Host), 7.6.1 (Connection), 7.6.3 (Via); RFC 9112
-//! sections 3.2 (request target) and 6.3 (message length); RFC 7239 (Forwarded); W3C Trace Context
-//! section 3.2 (`traceparent`).
+//! **References.** RFC 9110 sections 7.6.1 (Connection) and 7.6.3 (Via); RFC 7239 (Forwarded); W3C
+//! Trace Context section 3.2 (`traceparent`).
 use http::header::{
     CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
     TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
 };
-use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::limits::REQUEST_ID_BYTES_MAX;
 
@@ -35,66 +32,6 @@ const HOP_BY_HOP: [HeaderName; 9] = [
     TRANSFER_ENCODING,
     UPGRADE,
 ];
-
-/// Checks what a request says about itself, before anybody acts on it.
-///
-/// # Errors
-/// A sentence saying what is wrong.
-pub fn check_request(
-    method: &Method,
-    uri: &Uri,
-    version: Version,
-    headers: &HeaderMap,
-) -> Result<(), &'static str> {
-    if *method == Method::CONNECT {
-        return Err("CONNECT is not supported");
-    }
-    if headers.contains_key(TRANSFER_ENCODING) {
-        if headers.contains_key(CONTENT_LENGTH) {
-            return Err("Content-Length and Transfer-Encoding in one request");
-        }
-        if !is_exactly_chunked(headers) {
-            return Err("Transfer-Encoding must be exactly \"chunked\"");
-        }
-    }
-    if headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
-        return Err("more than one Content-Length");
-    }
-    if names_framing(headers) {
-        return Err("Connection must not name Content-Length, Transfer-Encoding or Host");
-    }
-    check_authority(uri, version, headers)
-}
-
-fn is_exactly_chunked(headers: &HeaderMap) -> bool {
-    let mut values = headers.get_all(TRANSFER_ENCODING).iter();
-    let first = values.next().is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    first && values.next().is_none()
-}
-
-fn names_framing(headers: &HeaderMap) -> bool {
-    const FRAMING: [HeaderName; 3] = [CONTENT_LENGTH, TRANSFER_ENCODING, HOST];
-    connection_options(headers)
-        .any(|option| FRAMING.iter().any(|name| option.eq_ignore_ascii_case(name.as_str())))
-}
-
-fn check_authority(uri: &Uri, version: Version, headers: &HeaderMap) -> Result<(), &'static str> {
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
-        return Err("more than one Host");
-    }
-    let Some(host) = host else {
-        // HTTP/1.0 knows no Host.
-        return if version < Version::HTTP_11 { Ok(()) } else { Err("Host is missing") };
-    };
-    let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-    let host = host.filter(|host| !host.as_str().contains('@')).ok_or("Host is not valid")?;
-    match uri.authority() {
-        Some(authority) if *authority != host => Err("the request target and Host disagree"),
-        _ => Ok(()),
-    }
-}
 
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
@@ -187,63 +124,6 @@ mod tests {
             map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         map
-    }
-
-    fn check(target: &str, fields: &[(&str, &str)]) -> Result<(), &'static str> {
-        let uri: Uri = target.parse().unwrap();
-        check_request(&Method::GET, &uri, Version::HTTP_11, &headers(fields))
-    }
-
-    #[test]
-    fn a_request_with_one_authority_passes() {
-        assert_eq!(check("/x", &[("host", "a:8080")]), Ok(()));
-        assert_eq!(check("http://a:8080/x", &[("host", "a:8080")]), Ok(()));
-        assert_eq!(check("http://A/x", &[("host", "a")]), Ok(()));
-    }
-
-    #[test]
-    fn requests_that_two_readers_could_understand_differently_are_refused() {
-        for (target, fields, why) in [
-            ("/", &[][..], "Host is missing"),
-            ("/", &[("host", "a"), ("host", "a")], "more than one Host"),
-            ("/", &[("host", "")], "Host is not valid"),
-            ("/", &[("host", "a b")], "Host is not valid"),
-            ("/", &[("host", "u@a")], "Host is not valid"),
-            ("http://b/", &[("host", "a")], "disagree"),
-            (
-                "/",
-                &[("host", "a"), ("content-length", "1"), ("transfer-encoding", "chunked")],
-                "one",
-            ),
-            ("/", &[("host", "a"), ("transfer-encoding", "gzip, chunked")], "exactly"),
-            (
-                "/",
-                &[
-                    ("host", "a"),
-                    ("transfer-encoding", "chunked"),
-                    ("transfer-encoding", "chunked"),
-                ],
-                "exactly",
-            ),
-            (
-                "/",
-                &[("host", "a"), ("content-length", "1"), ("content-length", "1")],
-                "more than one",
-            ),
-            ("/", &[("host", "a"), ("connection", "close, Content-Length")], "must not name"),
-        ] {
-            let refused = check(target, fields).unwrap_err();
-            assert!(refused.contains(why), "{fields:?}: {refused}");
-        }
-    }
-
-    #[test]
-    fn connect_is_refused_and_http_1_0_needs_no_host() {
-        let uri: Uri = "a:1".parse().unwrap();
-        let none = HeaderMap::new();
-        assert!(check_request(&Method::CONNECT, &uri, Version::HTTP_11, &none).is_err());
-        let uri: Uri = "/".parse().unwrap();
-        assert!(check_request(&Method::GET, &uri, Version::HTTP_10, &none).is_ok());
     }
 
     #[test]

@@ -3,6 +3,7 @@ pub mod assign;
 pub mod batcher;
 pub mod commit;
 pub mod disk_space;
+pub mod framing;
 pub mod group;
 pub mod headers;
 pub mod lanes;

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::respond;
 use super::response_body::ResponseBody;
 use super::server::{self, Bounds, Handler};
+use crate::core::framing::Refusal;
 use crate::core::route::NoRoute;
 use crate::limits;
 use crate::router::PagiEventRouter;
@@ -114,6 +115,10 @@ impl Handler for Admin {
             },
             _ => respond::text(StatusCode::OK, TEXT, Bytes::from_static(b"alive\n")),
         }
+    }
+
+    fn refuse(&self, refusal: Refusal, _: SocketAddr) -> Response<ResponseBody> {
+        failure(refusal)
     }
 }
 

@@ -11,6 +11,7 @@ mod respond;
 mod response_body;
 mod server;
 mod service;
+mod strict_stream;
 
 pub use admin::{Admin, Readiness};
 pub use config::Config;

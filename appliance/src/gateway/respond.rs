@@ -12,6 +12,7 @@ use pagi_protocol::http::{PROBLEM_MEDIA_TYPE, Problem, PublishReceipt};
 use pagi_protocol::{ErrorCode, PagiError};
 
 use super::response_body::ResponseBody;
+use crate::core::framing::Refusal;
 use crate::core::route::NoRoute;
 use crate::proxy::{ProxyError, UpstreamBody};
 
@@ -49,6 +50,12 @@ impl From<PagiError> for Failure {
 impl From<ProxyError> for Failure {
     fn from(error: ProxyError) -> Self {
         Self { proxy_error: error.proxy_status(), ..error.to_pagi().into() }
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        PagiError::new(ErrorCode::InvalidParameter, refusal.to_string()).into()
     }
 }
 

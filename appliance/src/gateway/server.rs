@@ -24,6 +24,8 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::response_body::ResponseBody;
+use super::strict_stream::{self, RefusalCell, StrictStream};
+use crate::core::framing::Refusal;
 use crate::limits;
 use crate::shutdown::Shutdown;
 
@@ -41,6 +43,9 @@ pub(super) trait Handler: Clone + Send + Sync + 'static {
         request: Request<Incoming>,
         peer: SocketAddr,
     ) -> impl Future<Output = Response<ResponseBody>> + Send;
+
+    /// Answers a request from `peer` whose framing cannot be trusted.
+    fn refuse(&self, refusal: Refusal, peer: SocketAddr) -> Response<ResponseBody>;
 }
 
 /// What a listener is allowed, and what it counts.
@@ -124,9 +129,19 @@ async fn converse<H: Handler>(
     shutdown: &Shutdown,
 ) {
     prepare(&stream);
-    let service = service_fn(move |request| {
-        let handler = handler.clone();
-        async move { Ok::<_, Infallible>(handler.handle(request, peer).await) }
+    let refusal = RefusalCell::default();
+    let stream = StrictStream::new(stream, Arc::clone(&refusal));
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (handler, refusal) = (handler.clone(), refusal.get().copied());
+        async move {
+            let answer = match refusal {
+                Some(refusal) if request.method().as_str() == strict_stream::REFUSED => {
+                    handler.refuse(refusal, peer)
+                }
+                _ => handler.handle(request, peer).await,
+            };
+            Ok::<_, Infallible>(answer)
+        }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {

@@ -19,6 +19,7 @@ use super::publish::Publish;
 use super::respond::{self, Failure, X_REQUEST_ID};
 use super::response_body::ResponseBody;
 use super::server::{self, Bounds, Handler};
+use crate::core::framing::Refusal;
 use crate::core::headers;
 use crate::core::route::{self, Route};
 use crate::proxy::Proxy;
@@ -120,16 +121,6 @@ impl Handler for Arc<Requests> {
     async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<ResponseBody> {
         let request_id = request_id(request.headers());
         let context = Context { started: Instant::now(), request_id, peer };
-        let malformed = headers::check_request(
-            request.method(),
-            request.uri(),
-            request.version(),
-            request.headers(),
-        );
-        if let Err(why) = malformed {
-            let failure = PagiError::new(ErrorCode::InvalidParameter, why).into();
-            return self.refused(&context, "none", &failure);
-        }
         match route::route(request.method(), request.uri().path()) {
             Ok(Route::Publish) => self.publish(request, &context).await,
             Ok(Route::TwinStatus { id }) => {
@@ -138,6 +129,12 @@ impl Handler for Arc<Requests> {
             }
             Err(no_route) => self.refused(&context, "none", &no_route.into()),
         }
+    }
+
+    fn refuse(&self, refusal: Refusal, peer: SocketAddr) -> Response<ResponseBody> {
+        let request_id = request_id(&HeaderMap::new());
+        let context = Context { started: Instant::now(), request_id, peer };
+        self.refused(&context, "none", &refusal.into())
     }
 }
 

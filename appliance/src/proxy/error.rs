@@ -30,6 +30,9 @@ pub enum ProxyError {
     /// The body announced for the request is over the limit, in bytes.
     #[error("the body may have at most {0} bytes")]
     RequestTooLarge(usize),
+    /// The client's body broke off, or was not what its head said.
+    #[error("the request's body broke off: {0}")]
+    RequestBroken(#[source] hyper::Error),
     /// The request could not be built. A defect on our side.
     #[error("the request could not be built: {0}")]
     Request(#[source] http::Error),
@@ -51,7 +54,7 @@ impl ProxyError {
             Self::Broken(error) if error.is_parse() => "http_protocol_error",
             Self::Broken(_) => "connection_terminated",
             Self::UnexpectedStatus(_) => "http_protocol_error",
-            Self::RequestTooLarge(_) => return None,
+            Self::RequestTooLarge(_) | Self::RequestBroken(_) => return None,
             Self::Request(_) => "proxy_internal_error",
         })
     }
@@ -66,6 +69,7 @@ impl ProxyError {
             Self::ConnectTimeout | Self::FirstByteTimeout => ErrorCode::UpstreamTimeout,
             Self::Busy => ErrorCode::Overloaded,
             Self::RequestTooLarge(_) => ErrorCode::PayloadTooLarge,
+            Self::RequestBroken(_) => ErrorCode::InvalidParameter,
             Self::Request(_) => ErrorCode::Internal,
         };
         PagiError::new(code, self.to_string())

@@ -8,13 +8,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::{Method, Request, Response, StatusCode, request};
-use hyper::body::Incoming;
+use http::header::TRANSFER_ENCODING;
+use http::{HeaderValue, Method, Request, Response, StatusCode, request};
+use hyper::body::{Body as _, Incoming};
 use prometheus_client::registry::Registry;
 use tokio::time::{Instant, timeout_at};
 
 use super::config::Config;
-use super::error::ProxyError;
+use super::error::{BodyError, ProxyError};
 use super::metrics::Metrics;
 use super::pool::{Checkout, Pool};
 use super::request_body::RequestBody;
@@ -75,8 +76,12 @@ impl Proxy {
         let bytes_max = self.config.request_bytes_max;
         let body =
             RequestBody::new(body, bytes_max).ok_or(ProxyError::RequestTooLarge(bytes_max))?;
-        let head = self.upstream_head(path, head, client_ip)?;
+        let mut head = self.upstream_head(path, head, client_ip)?;
         let bodiless = body.is_empty();
+        if !bodiless && body.size_hint().exact().is_none() {
+            // Else hyper leaves the body of a GET out, since it cannot know its length.
+            head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         let repeatable = bodiless && matches!(head.method, Method::GET | Method::HEAD);
 
         let mut checkout = self.pool.checkout().await?;
@@ -116,7 +121,7 @@ impl Proxy {
     ) -> Result<Response<Incoming>, ProxyError> {
         let first_byte = deadline.min(Instant::now() + self.config.first_byte_timeout);
         match timeout_at(first_byte, checkout.connection.sender.send_request(request)).await {
-            Ok(answer) => answer.map_err(ProxyError::Broken),
+            Ok(answer) => answer.map_err(broken),
             Err(_) => Err(ProxyError::FirstByteTimeout),
         }
     }
@@ -138,5 +143,17 @@ impl Proxy {
         // A body that was sent may not have been read to its end: that connection is not reused.
         let pool = reusable.then(|| Arc::clone(&self.pool));
         Ok(Response::from_parts(head, UpstreamBody::new(body, deadline, pool, checkout)))
+    }
+}
+
+/// Whose fault it is that there is no answer.
+fn broken(error: hyper::Error) -> ProxyError {
+    if !error.is_user() {
+        return ProxyError::Broken(error);
+    }
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
+    match source {
+        Some(BodyError::TooLarge(bytes_max)) => ProxyError::RequestTooLarge(*bytes_max),
+        _ => ProxyError::RequestBroken(error),
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod partition;
 pub(crate) mod process;
 pub(crate) mod publish;
 pub(crate) mod readme;
+pub(crate) mod recorder;
 pub(crate) mod skip;
 pub(crate) mod upstream;
 pub(crate) mod wait;
