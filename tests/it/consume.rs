@@ -92,6 +92,7 @@ fn kill_9_again_and_again_with_a_slow_reader_skips_nothing() {
     for round in 1..=4 {
         let mut command = appliance::command(&["router", "start-consumer", "--topics", &topic]);
         command.args(["--brokers", &appliance.brokers, "--group", &topic]);
+        command.args(["--group-instance-id", "it"]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         for line in lines.take(round * 17) {

@@ -54,7 +54,7 @@ struct Reader {
 
 impl Reader {
     fn start(appliance: &Appliance, topic: &str, more: &[&str]) -> Self {
-        let consumer = Consumer::start(&appliance.brokers, topic, topic, more);
+        let consumer = Consumer::join(&appliance.brokers, topic, topic, more);
         let lines = consumer.process.take_lines();
         let seen = Arc::new(Mutex::new(Vec::new()));
         let seen_there = Arc::clone(&seen);
@@ -225,7 +225,7 @@ fn partitions_can_be_named_and_are_then_nobody_else_s_business() {
     let read = |more: &[&str]| {
         let mut more = more.to_vec();
         more.push("--exit-at-end");
-        let delivered = Consumer::start(&appliance.brokers, &topic, &topic, &more).rest();
+        let delivered = Consumer::join(&appliance.brokers, &topic, &topic, &more).rest();
         delivered.iter().map(|event| (event.partition, event.offset)).collect::<Vec<_>>()
     };
     let some = read(&["--partitions", &format!("{topic}:0-1,{topic}:3")]);

@@ -10,8 +10,14 @@ pub(crate) struct Consumer {
 }
 
 impl Consumer {
-    /// Consumes `topic` from its beginning, or from where `group` got to.
+    /// Consumes `topic` from its beginning, or from where `group` got to, as the same static member
+    /// each time: so that nobody waits for the session of one that was killed.
     pub(crate) fn start(brokers: &str, topic: &str, group: &str, more: &[&str]) -> Self {
+        Self::join(brokers, topic, group, &[&["--group-instance-id", "it"], more].concat())
+    }
+
+    /// As [`Self::start`], as whatever member `more` says.
+    pub(crate) fn join(brokers: &str, topic: &str, group: &str, more: &[&str]) -> Self {
         let mut command = appliance::command(&["router", "start-consumer", "--from", "earliest"]);
         command.args(["--brokers", brokers, "--topics", topic, "--group", group]).args(more);
         Self { process: Process::start(&mut command) }

@@ -146,6 +146,8 @@ fn start(binary: &Path, address: SocketAddr, kill: &Kill, more: &[&str]) -> Outc
         _ => Command::new(binary),
     };
     command.args(["router", "start-consumer", "--topics", TOPIC, "--group", GROUP]);
+    // A static member, so that the next one need not wait for the session of this one.
+    command.args(["--group-instance-id", "chaos"]);
     command.args(["--brokers", &address.to_string(), "--from", "earliest"]).args(more);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().on("start a consumer")
