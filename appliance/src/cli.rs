@@ -16,6 +16,7 @@ use crate::config::options::{BrokerOptions, GatewayOptions, ProcessOptions, Prox
 use crate::config::{Config, file};
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 use crate::router::commands::{PublishTestEvent, StartConsumer};
+use crate::router::dlq::DlqCommand;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -41,6 +42,9 @@ Examples:
   pagi-appliance router start-consumer --topics demo --handler webhook \\
     --webhook-url http://127.0.0.1:3000/events
       post every event to an HTTP endpoint
+  pagi-appliance router dlq list --topics demo
+  pagi-appliance router dlq redrive --topics demo
+      look at the events that could not be handled; send them back
   pagi-appliance log verify /var/lib/pagi
       check every checksum of a data folder whose broker does not run
 
@@ -120,6 +124,9 @@ struct BrokerCommand {
 enum RouterCommand {
     PublishTestEvent(PublishTestEvent),
     StartConsumer(StartConsumer),
+    /// Look at dead letters, and send them back to where they came from
+    #[command(subcommand)]
+    Dlq(DlqCommand),
 }
 
 /// What to do, with everything checked that can be checked without doing it.
@@ -131,6 +138,8 @@ pub enum Task {
     PublishTestEvent(PublishTestEvent),
     /// Consume topics until told to stop.
     StartConsumer(StartConsumer),
+    /// Look at dead letters, or send them back.
+    Dlq(DlqCommand),
     /// Look into a data folder.
     Log(LogCommand),
 }
@@ -185,6 +194,9 @@ fn task(command: &Subcommands) -> Result<Task, PagiError> {
         Subcommands::Router(RouterCommand::StartConsumer(arguments)) => {
             arguments.validate()?;
             return Ok(Task::StartConsumer(arguments.clone()));
+        }
+        Subcommands::Router(RouterCommand::Dlq(command)) => {
+            return Ok(Task::Dlq(command.clone()));
         }
         Subcommands::Log(command) => return Ok(Task::Log(command.clone())),
     };

@@ -236,6 +236,9 @@ pub const HANDLER_QUEUE_MAX: usize = HANDLER_BYTES_MAX / RECORD_OVERHEAD_BYTES +
 /// Events that are handled or being handled, but not to be committed since one before them is not
 /// done; beyond it no more are begun. They come again after a crash.
 pub const HANDLER_WINDOW_EVENTS_MAX: usize = 100_000;
+/// How often the command that sends dead letters back commits how far it got: what it sent after
+/// the last commit is sent again after a crash.
+pub const REDRIVE_COMMIT_INTERVAL: Duration = Duration::from_millis(100);
 /// Deliveries of one consumer at a time.
 pub const HANDLER_CONCURRENCY_MAX: usize = 256;
 /// How long a connection to a webhook may take.

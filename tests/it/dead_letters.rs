@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::support::appliance::{self, Appliance};
 use crate::support::consumer::Consumer;
 use crate::support::events::Event;
+use crate::support::process::Process;
 use crate::support::publish;
 use crate::support::wait;
 
@@ -139,4 +140,67 @@ fn kill_9_while_dead_letters_are_made_loses_none() {
     );
     assert!(seen.iter().all(|number| !is_poison(*number)), "{seen:?}");
     assert_eq!(seen, (0..60).filter(|number| !is_poison(*number)).collect());
+}
+
+/// What `router dlq` prints, line by line.
+fn dlq(appliance: &Appliance, arguments: &[&str]) -> Vec<String> {
+    let mut command = appliance::command(&["router", "dlq"]);
+    let mut process =
+        Process::start(command.args(arguments).args(["--brokers", &appliance.brokers]));
+    let lines = std::iter::from_fn(|| process.line()).collect();
+    assert!(process.wait().success(), "{}", process.errors());
+    lines
+}
+
+#[test]
+fn dead_letters_are_listed_shown_and_sent_back_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = Appliance::start(folder.path()).ready();
+    let topic = publish::new_topic("redrive");
+    let sent = events(5, |number| number == 1 || number == 3);
+    publish::all(&mut appliance.http(), &topic, &sent);
+    let program = program(&folder.path().join("handled"));
+    consumer(&appliance, &topic, &program, &["--exit-at-end"]).rest();
+
+    let listed = dlq(&appliance, &["list", "--topics", &topic]);
+    assert_eq!(listed.len(), 3, "a head, and two: {listed:?}");
+    assert!(listed[1].contains(&format!("{topic}/0:1")), "{}", listed[1]);
+    assert!(listed[2].contains("exit status: 3"), "{}", listed[2]);
+    let shown = dlq(&appliance, &["show", "--topics", &topic, "--at", "0:1"]);
+    let shown: Vec<serde_json::Value> =
+        shown.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(numbers(shown.iter().map(payload)), [3]);
+
+    let first = dlq(&appliance, &["redrive", "--topics", &topic, "--max-events", "1"]);
+    assert_eq!(first, [format!("{topic}.dlq/0:0 -> {topic}/0:5")]);
+    let second = dlq(&appliance, &["redrive", "--topics", &topic]);
+    assert_eq!(second, [format!("{topic}.dlq/0:1 -> {topic}/0:6")]);
+    assert_eq!(dlq(&appliance, &["redrive", "--topics", &topic]), Vec::<String>::new());
+    assert_eq!(dlq(&appliance, &["list", "--topics", &topic]).len(), 1, "none is left");
+    assert_eq!(dlq(&appliance, &["list", "--topics", &topic, "--all"]).len(), 3);
+
+    // The same group goes on: what came back is new to it.
+    let back = Consumer::start(&appliance.brokers, &topic, &topic, &["--exit-at-end"]);
+    let back: Vec<serde_json::Value> = std::iter::from_fn(|| back.process.line())
+        .map(|line| serde_json::from_str(&line).unwrap())
+        .collect();
+    assert_eq!(numbers(back.iter().map(payload)), [1, 3]);
+    assert_eq!(back[0]["key"], "k");
+    let original = &lines(&appliance, &topic)[1]["headers"];
+    assert_eq!(&back[0]["headers"], original, "without the story");
+}
+
+#[test]
+fn a_topic_without_dead_letters_has_none_to_list_or_send() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = Appliance::start(folder.path()).ready();
+    let topic = publish::new_topic("no-dead");
+    for command in ["show", "redrive"] {
+        assert_eq!(dlq(&appliance, &[command, "--topics", &topic]), Vec::<String>::new());
+    }
+    assert_eq!(dlq(&appliance, &["list", "--dlq-topic", &topic]).len(), 1, "the head");
+    let mut command = appliance::command(&["router", "dlq", "list", "--topics", "t"]);
+    let output = command.args(["--brokers", "127.0.0.1:1"]).output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && errors.contains("--brokers HOST:PORT"), "{errors}");
 }

@@ -42,6 +42,9 @@ fn perform(task: Task) -> Result<(), AppError> {
         Task::StartConsumer(arguments) => in_runtime(async |shutdown| {
             commands::start_consumer(arguments, shutdown).await.map_err(AppError::Router)
         }),
+        Task::Dlq(command) => {
+            in_runtime(async |shutdown| command.run(shutdown).await.map_err(AppError::Router))
+        }
         Task::Log(command) => Ok(command.run()?),
     }
 }

@@ -269,7 +269,7 @@ pub async fn start_consumer(args: StartConsumer, shutdown: Shutdown) -> Result<(
 
 impl Brokers {
     /// Adds what to try, where a broker could not be reached.
-    fn explain(&self, error: PagiError) -> PagiError {
+    pub(super) fn explain(&self, error: PagiError) -> PagiError {
         if error.code() != ErrorCode::BrokerUnavailable {
             return error;
         }

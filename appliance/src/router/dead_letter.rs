@@ -1,7 +1,8 @@
 //! What a dead letter looks like: the record of the event, and headers that tell its story.
 //!
 //! **Invariants.** Key and value are those of the event, byte for byte. Its headers are there too,
-//! but for a null value, which is empty here. Of an earlier story nothing is kept.
+//! but for a null value, which is empty here. Of an earlier story nothing is kept. Taking the story
+//! off again ([`restored`]) gives the record that was read.
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat};
 
@@ -44,6 +45,24 @@ pub(super) fn of(event: &Event, story: Story<'_>) -> OutgoingRecord {
         headers: original_headers(event).chain(told).collect(),
         timestamp_ms: story.now_ms,
     }
+}
+
+/// The record to send back to where the event came from.
+pub(super) fn restored(letter: &Event, now_ms: i64) -> OutgoingRecord {
+    OutgoingRecord {
+        key: letter.key.clone(),
+        value: letter.value.clone(),
+        headers: original_headers(letter).collect(),
+        timestamp_ms: now_ms,
+    }
+}
+
+/// A part of a dead letter's story, such as `reason` or `topic`; nothing if the letter has none.
+pub(super) fn told<'a>(letter: &'a Event, part: &str) -> Option<&'a str> {
+    let mut headers = letter.headers.iter();
+    let named = |name: &str| name.strip_prefix(PREFIX) == Some(part);
+    let (_, value) = headers.find(|(name, _)| named(name))?;
+    std::str::from_utf8(value.as_deref()?).ok()
 }
 
 /// The headers without the story.
@@ -113,6 +132,20 @@ mod tests {
                 ("pagi_dlq_at", "2023-11-14T22:13:21.000Z"),
             ]
         );
+    }
+
+    #[test]
+    fn without_its_story_it_is_the_record_that_was_read() {
+        let record = of(&event(), story("HTTP 400"));
+        let headers = record.headers.into_iter().map(|(name, value)| (name, Some(value)));
+        let letter = Event { headers: headers.collect(), ..event() };
+        assert_eq!(told(&letter, "reason"), Some("HTTP 400"));
+        assert_eq!(told(&letter, "topic"), Some("twin.events"));
+        let back = restored(&letter, 7);
+        assert_eq!((back.key, back.value, back.timestamp_ms), (event().key, event().value, 7));
+        let names: Vec<_> = back.headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["ce_id", "nothing"]);
+        assert_eq!(told(&Event { headers: vec![], ..event() }, "topic"), None);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Handler for ExecHandler {
         let Err(trouble) = result else { return Ok(answers) };
         let (ended, code) = self.end().await;
         let command = &self.command;
-        let why = format!("the program {command:?} failed: {trouble} ({ended})");
+        let why = format!("the program failed: {trouble} ({ended}): {command:?}");
         let at_fault = matches!(trouble, Trouble::Start(_)) || code.is_some_and(is_no_program);
         if at_fault && done == 0 {
             return Err(HandlerError::Failed(why));

@@ -11,6 +11,7 @@ mod dead_letter;
 mod dead_letters;
 mod delivery;
 mod discovery;
+pub mod dlq;
 mod event;
 mod event_router;
 mod exec_handler;
