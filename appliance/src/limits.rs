@@ -330,6 +330,24 @@ pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Requests to one upstream service at once; one more waits for the connect timeout.
 pub const UPSTREAM_IN_FLIGHT_MAX: usize = 1024;
+/// Upstream services of one route.
+pub const UPSTREAMS_MAX: usize = 64;
+/// An upstream service that failed so often in a row gets no requests for a while.
+pub const UPSTREAM_FAILURES_MAX: u32 = 5;
+/// How long the first time, in milliseconds. It doubles with each further failure
+pub const UPSTREAM_EJECTION_MS_FIRST: i64 = 1_000;
+/// up to this.
+pub const UPSTREAM_EJECTION_MS_MAX: i64 = 30_000;
+/// Health checks that fail in a row until an upstream service gets no requests.
+pub const UPSTREAM_PROBES_FAILED_MAX: u32 = 2;
+/// How often an upstream service's health is checked, where a path for that is configured.
+pub const UPSTREAM_PROBE_INTERVAL: Duration = Duration::from_secs(2);
+/// One request in so many may be tried again,
+pub const UPSTREAM_RETRY_SHARE: u32 = 5;
+/// and so many more where none was for a while.
+pub const UPSTREAM_RETRIES_SAVED_MAX: u32 = 10;
+/// How long a connection to an upstream service is used: its name may have moved meanwhile.
+pub const UPSTREAM_CONNECTION_AGE_MAX: Duration = Duration::from_secs(30);
 /// Idle connections kept to one upstream service.
 pub const UPSTREAM_IDLE_CONNECTIONS_MAX: usize = 64;
 /// How long an idle connection to an upstream service is kept. Less than the usual keep-alive of

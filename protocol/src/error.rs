@@ -43,6 +43,8 @@ pub enum ErrorCode {
     DeliveryUnknown,
     /// An upstream service could not be reached, or answered nonsense.
     UpstreamUnavailable,
+    /// No instance of an upstream service is well; it was not asked.
+    NoHealthyUpstream,
     /// An upstream service did not answer in time.
     UpstreamTimeout,
     /// The configuration does not make sense.
@@ -72,6 +74,7 @@ impl ErrorCode {
             Self::StorageFull => "storage_full",
             Self::DeliveryUnknown => "delivery_unknown",
             Self::UpstreamUnavailable => "upstream_unavailable",
+            Self::NoHealthyUpstream => "no_healthy_upstream",
             Self::UpstreamTimeout => "upstream_timeout",
             Self::InvalidConfig => "invalid_config",
             Self::Internal => "internal",
@@ -91,7 +94,10 @@ impl ErrorCode {
             Self::Rejected => 422,
             Self::InvalidConfig | Self::Internal => 500,
             Self::UpstreamUnavailable => 502,
-            Self::Overloaded | Self::ShuttingDown | Self::BrokerUnavailable => 503,
+            Self::Overloaded
+            | Self::ShuttingDown
+            | Self::BrokerUnavailable
+            | Self::NoHealthyUpstream => 503,
             Self::DeliveryUnknown | Self::UpstreamTimeout => 504,
             Self::StorageFull => 507,
         }
@@ -109,6 +115,7 @@ impl ErrorCode {
                 | Self::StorageFull
                 | Self::DeliveryUnknown
                 | Self::UpstreamUnavailable
+                | Self::NoHealthyUpstream
                 | Self::UpstreamTimeout
         )
     }
@@ -133,6 +140,7 @@ impl ErrorCode {
             Self::StorageFull => "The broker's storage is full",
             Self::DeliveryUnknown => "It is not known whether the event was stored",
             Self::UpstreamUnavailable => "The upstream service could not be reached",
+            Self::NoHealthyUpstream => "No instance of the upstream service is well",
             Self::UpstreamTimeout => "The upstream service did not answer in time",
             Self::InvalidConfig => "The configuration is not valid",
             Self::Internal => "Something went wrong on our side",

@@ -103,6 +103,8 @@ fn mistakes_on_the_command_line_and_in_the_environment_are_named() {
         (&["--identity-url", "ftp://a"], &["--identity-url", "http://"]),
         (&["--drain-timeout", "soon"], &["--drain-timeout", "soon", "10s"]),
         (&["--publish-body-bytes-max", "100MiB"], &["--publish-in-flight-bytes-max"]),
+        (&["--identity-url", "http://a,b"], &["--identity-url", "http://"]),
+        (&["--identity-health-path", "healthz"], &["--identity-health-path", "/"]),
         (&["--identity-connect-timeout", "2m"], &["--identity-total-timeout"]),
         (&["--log-level", "shout=loud"], &["--log-level"]),
     ] {

@@ -35,4 +35,5 @@ mod smuggling;
 mod support;
 mod topics;
 mod tour;
+mod upstreams;
 mod webhook;

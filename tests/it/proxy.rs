@@ -20,7 +20,7 @@ fn in_front_of(upstream: &Upstream) -> Gateway {
 
 fn in_front_of_with(upstream: &Upstream, change: impl FnOnce(&mut GatewayPart)) -> Gateway {
     Gateway::start_with(|part| {
-        part.proxy.identity_url = upstream.url().parse().unwrap();
+        part.proxy.identity_urls = vec![upstream.url().parse().unwrap()];
         change(part);
     })
 }
@@ -58,7 +58,7 @@ fn the_answer_comes_back_as_it_was() {
 fn the_request_goes_on_without_what_concerned_one_connection_or_could_be_forged() {
     let upstream = Upstream::answering(OK);
     let gateway = in_front_of_with(&upstream, |part| {
-        part.proxy.identity_url = format!("{}/base", upstream.url()).parse().unwrap();
+        part.proxy.identity_urls = vec![format!("{}/base", upstream.url()).parse().unwrap()];
     });
     let headers = [
         ("accept", "application/json"),
@@ -255,7 +255,7 @@ fn a_service_that_is_down_is_a_502() {
 #[test]
 fn a_service_whose_name_is_unknown_is_a_502() {
     let gateway = Gateway::start_with(|part| {
-        part.proxy.identity_url = "http://nobody.invalid:8081".parse().unwrap();
+        part.proxy.identity_urls = vec!["http://nobody.invalid:8081".parse().unwrap()];
         part.proxy.connect_timeout = PATIENCE;
         part.proxy.total_timeout = PATIENCE;
     });

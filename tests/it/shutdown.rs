@@ -57,7 +57,7 @@ fn request_under_way(gateway: &Gateway, upstream: &Upstream) -> Http {
 fn what_was_begun_is_finished_while_nothing_new_is_accepted() {
     let (upstream, go_on) = upstream_that_waits();
     let url = upstream.url().parse().unwrap();
-    let gateway = Gateway::start_with(|part| part.proxy.identity_url = url);
+    let gateway = Gateway::start_with(|part| part.proxy.identity_urls = vec![url]);
     let mut busy = request_under_way(&gateway, &upstream);
     let mut idle = gateway.http();
     assert_eq!(idle.get("/").unwrap().status, 404);
@@ -82,7 +82,7 @@ fn what_is_not_finished_by_the_deadline_is_given_up_and_that_is_told() {
     let (upstream, _never) = upstream_that_waits();
     let url = upstream.url().parse().unwrap();
     let gateway = Gateway::start_draining_for(Duration::from_millis(50), |part| {
-        part.proxy.identity_url = url;
+        part.proxy.identity_urls = vec![url];
     });
     let mut busy = request_under_way(&gateway, &upstream);
     gateway.ask_to_stop();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pagi_protocol::{ErrorCode, PagiError};
 
-use crate::{broker, gateway, proxy, router};
+use crate::{broker, gateway, limits, proxy, router};
 use options::{BrokerOptions, GatewayOptions, ProcessOptions, ProxyOptions};
 
 /// Everything a server process is told.
@@ -145,7 +145,15 @@ fn proxy_config(options: &ProxyOptions) -> Result<proxy::Config, PagiError> {
             )));
         }
     }
+    if options.identity_url.len() > limits::UPSTREAMS_MAX {
+        return Err(invalid(format!("--identity-url: at most {}", limits::UPSTREAMS_MAX)));
+    }
+    let health_path = options.identity_health_path.clone();
+    if health_path.as_ref().is_some_and(|path| !is_path(path)) {
+        return Err(invalid("--identity-health-path must be a path that begins with /".to_owned()));
+    }
     Ok(proxy::Config {
+        health_path,
         connect_timeout: options.identity_connect_timeout.0,
         first_byte_timeout: options.identity_first_byte_timeout.0,
         total_timeout: total.0,
@@ -163,6 +171,10 @@ fn router_config(options: &GatewayOptions) -> Result<router::Config, PagiError> 
         delivery_timeout: options.delivery_timeout.0,
         ..router::Config::default()
     })
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
 }
 
 /// Nobody is asked for credentials, so nobody else may reach it by accident.

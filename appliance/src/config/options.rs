@@ -106,9 +106,13 @@ pub struct GatewayOptions {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Identity service")]
 pub struct ProxyOptions {
-    /// Base URL of the identity service
-    #[arg(long, env = "PAGI_IDENTITY_URL", value_name = "URL", default_value = IDENTITY_URL)]
-    pub identity_url: UpstreamUrl,
+    /// Base URL of the identity service; of each of its instances, where there are several
+    #[arg(long, env = "PAGI_IDENTITY_URL", value_name = "URL,..", value_delimiter = ',',
+        default_value = IDENTITY_URL)]
+    pub identity_url: Vec<UpstreamUrl>,
+    /// Path at which each instance says whether it is well [default: it is not asked]
+    #[arg(long, env = "PAGI_IDENTITY_HEALTH_PATH", value_name = "PATH")]
+    pub identity_health_path: Option<String>,
     /// How long connecting to it may take
     #[arg(long, env = "PAGI_IDENTITY_CONNECT_TIMEOUT", value_name = "TIME",
         default_value_t = Span(limits::UPSTREAM_CONNECT_TIMEOUT))]

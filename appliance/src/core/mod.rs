@@ -1,5 +1,6 @@
 //! Pure decisions: no I/O, no clock, no randomness; `now` and seeds are arguments.
 pub mod assign;
+pub mod balance;
 pub mod batcher;
 pub mod commit;
 pub mod disk_space;

@@ -31,6 +31,7 @@ pub(super) struct Failure {
     event_id: Option<String>,
     allow: Option<&'static str>,
     proxy_error: Option<&'static str>,
+    retry_after_secs: Option<u32>,
 }
 
 impl Failure {
@@ -43,13 +44,16 @@ impl Failure {
 
 impl From<PagiError> for Failure {
     fn from(error: PagiError) -> Self {
-        Self { error, event_id: None, allow: None, proxy_error: None }
+        let retry_after_secs = retry_after_secs(error.code());
+        Self { error, event_id: None, allow: None, proxy_error: None, retry_after_secs }
     }
 }
 
 impl From<ProxyError> for Failure {
     fn from(error: ProxyError) -> Self {
-        Self { proxy_error: error.proxy_status(), ..error.to_pagi().into() }
+        let failure = Self { proxy_error: error.proxy_status(), ..error.to_pagi().into() };
+        let retry_after_secs = error.retry_after_secs().or(failure.retry_after_secs);
+        Self { retry_after_secs, ..failure }
     }
 }
 
@@ -104,7 +108,7 @@ pub(super) fn problem(failure: &Failure, request_id: &HeaderValue) -> Response<R
     if let Some(allow) = failure.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
-    if let Some(after) = retry_after_secs(error.code()) {
+    if let Some(after) = failure.retry_after_secs {
         headers.insert(RETRY_AFTER, HeaderValue::from(after));
     }
     if let Some(name) = failure.proxy_error

@@ -15,9 +15,13 @@ pub const IDENTITY_URL: &str = "http://pagi-identity-service:8081";
 /// What the proxy may be told. See [`limits`] for the defaults.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The identity service.
-    pub identity_url: UpstreamUrl,
-    /// How long connecting may take, name look-up included; also how long to wait for a free slot.
+    /// The instances of the identity service, at most [`limits::UPSTREAMS_MAX`].
+    pub identity_urls: Vec<UpstreamUrl>,
+    /// Where each of them says whether it is well, with a status of success; none: it is not asked.
+    pub health_path: Option<String>,
+    /// How often they are asked.
+    pub health_interval: Duration,
+    /// How long connecting may take, name look-up included; also a health check.
     pub connect_timeout: Duration,
     /// How long the service may take to begin its answer.
     pub first_byte_timeout: Duration,
@@ -25,24 +29,29 @@ pub struct Config {
     pub total_timeout: Duration,
     /// How long a connection is kept for the next request.
     pub idle_timeout: Duration,
-    /// Requests at once.
+    /// How long a connection is used at all: names may move.
+    pub connection_age_max: Duration,
+    /// Requests to one instance at once.
     pub in_flight_max: usize,
-    /// Idle connections kept.
+    /// Idle connections kept to one instance.
     pub idle_connections_max: usize,
     /// The largest request body that is passed on, in bytes.
     pub request_bytes_max: usize,
 }
 
 impl Config {
-    /// The default configuration, for the service at this address.
+    /// The default configuration, for a service whose instances are at these addresses.
     #[must_use]
-    pub const fn new(identity_url: UpstreamUrl) -> Self {
+    pub const fn new(identity_urls: Vec<UpstreamUrl>) -> Self {
         Self {
-            identity_url,
+            identity_urls,
+            health_path: None,
+            health_interval: limits::UPSTREAM_PROBE_INTERVAL,
             connect_timeout: limits::UPSTREAM_CONNECT_TIMEOUT,
             first_byte_timeout: limits::UPSTREAM_FIRST_BYTE_TIMEOUT,
             total_timeout: limits::UPSTREAM_TOTAL_TIMEOUT,
             idle_timeout: limits::UPSTREAM_IDLE_TIMEOUT,
+            connection_age_max: limits::UPSTREAM_CONNECTION_AGE_MAX,
             in_flight_max: limits::UPSTREAM_IN_FLIGHT_MAX,
             idle_connections_max: limits::UPSTREAM_IDLE_CONNECTIONS_MAX,
             request_bytes_max: limits::UPSTREAM_REQUEST_BYTES_MAX,

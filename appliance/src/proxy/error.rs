@@ -18,6 +18,12 @@ pub enum ProxyError {
     /// As many requests as may be are under way.
     #[error("too many requests to the service are under way")]
     Busy,
+    /// Every instance failed too often, or says that it is not well.
+    #[error("no instance of the service is well")]
+    NoneHealthy {
+        /// When one of them is tried again, in milliseconds from now.
+        back_ms: i64,
+    },
     /// The answer did not begin in time.
     #[error("the service did not begin to answer in time")]
     FirstByteTimeout,
@@ -47,7 +53,7 @@ impl ProxyError {
             Self::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 "connection_refused"
             }
-            Self::Connect(_) => "destination_unavailable",
+            Self::Connect(_) | Self::NoneHealthy { .. } => "destination_unavailable",
             Self::ConnectTimeout => "connection_timeout",
             Self::Busy => "connection_limit_reached",
             Self::FirstByteTimeout => "http_response_timeout",
@@ -59,6 +65,35 @@ impl ProxyError {
         })
     }
 
+    /// After how many seconds it is worth trying again, where that is known.
+    #[must_use]
+    pub fn retry_after_secs(&self) -> Option<u32> {
+        match self {
+            Self::NoneHealthy { back_ms } => {
+                Some(u32::try_from((back_ms + 999) / 1_000).unwrap_or(1).max(1))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the service is to blame, as far as can be known.
+    #[must_use]
+    pub const fn blames_service(&self) -> bool {
+        match self {
+            Self::Dns(_)
+            | Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::FirstByteTimeout
+            | Self::Broken(_)
+            | Self::UnexpectedStatus(_) => true,
+            Self::Busy
+            | Self::NoneHealthy { .. }
+            | Self::RequestTooLarge(_)
+            | Self::RequestBroken(_)
+            | Self::Request(_) => false,
+        }
+    }
+
     /// The same for PAGI's surfaces.
     #[must_use]
     pub fn to_pagi(&self) -> PagiError {
@@ -68,6 +103,7 @@ impl ProxyError {
             }
             Self::ConnectTimeout | Self::FirstByteTimeout => ErrorCode::UpstreamTimeout,
             Self::Busy => ErrorCode::Overloaded,
+            Self::NoneHealthy { .. } => ErrorCode::NoHealthyUpstream,
             Self::RequestTooLarge(_) => ErrorCode::PayloadTooLarge,
             Self::RequestBroken(_) => ErrorCode::InvalidParameter,
             Self::Request(_) => ErrorCode::Internal,

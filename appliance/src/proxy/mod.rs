@@ -5,10 +5,12 @@
 mod config;
 mod error;
 mod forward;
+mod health;
 mod metrics;
 mod pool;
 mod request_body;
 mod upstream_body;
+mod upstreams;
 
 pub use config::{Config, IDENTITY_URL, UpstreamUrl};
 pub use error::{BodyError, ProxyError};

@@ -1,14 +1,14 @@
 //! Connections to one upstream service, kept for the next request.
 //!
-//! **Invariants.** At most `in_flight_max` are in use and `idle_connections_max` idle. A connection
-//! comes back only after a whole answer was read; one that is dropped instead is closed.
+//! **Invariants.** At most `idle_connections_max` are idle. A connection comes back only after a
+//! whole answer was read, and while it is young, so that a name that moves is followed; one that is
+//! dropped instead is closed.
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
@@ -23,7 +23,7 @@ pub(super) struct Pool {
     connect_timeout: Duration,
     idle_timeout: Duration,
     idle_connections_max: usize,
-    slots: Arc<Semaphore>,
+    connection_age_max: Duration,
     idle: Mutex<Idle>,
 }
 
@@ -37,6 +37,7 @@ struct Idle {
 /// One connection.
 pub(super) struct Connection {
     pub(super) sender: SendRequest<RequestBody>,
+    opened: Instant,
     task: AbortHandle,
 }
 
@@ -46,50 +47,47 @@ impl Drop for Connection {
     }
 }
 
-/// A connection in use, and the slot it occupies.
+/// A connection in use.
 pub(super) struct Checkout {
     pub(super) connection: Connection,
     /// Whether it carried a request before this one.
     pub(super) reused: bool,
-    slot: OwnedSemaphorePermit,
 }
 
 impl Pool {
-    pub(super) fn new(config: &Config) -> Self {
+    pub(super) fn new(upstream: UpstreamUrl, config: &Config) -> Self {
         Self {
-            upstream: config.identity_url.clone(),
+            upstream,
             connect_timeout: config.connect_timeout,
             idle_timeout: config.idle_timeout,
             idle_connections_max: config.idle_connections_max,
-            slots: Arc::new(Semaphore::new(config.in_flight_max)),
+            connection_age_max: config.connection_age_max,
             idle: Mutex::default(),
         }
     }
 
+    /// Where the connections lead.
+    pub(super) const fn url(&self) -> &UpstreamUrl {
+        &self.upstream
+    }
+
     /// An idle connection that still lives, or else a new one.
     pub(super) async fn checkout(&self) -> Result<Checkout, ProxyError> {
-        let slot = self.slot().await?;
         while let Some(mut connection) = self.take_idle() {
             // Ready at once, but for the moment in which its last answer is being wound up.
             let ready = timeout(self.connect_timeout, connection.sender.ready()).await;
             if matches!(ready, Ok(Ok(()))) {
-                return Ok(Checkout { connection, reused: true, slot });
+                return Ok(Checkout { connection, reused: true });
             }
         }
-        self.connect(slot).await
-    }
-
-    /// A new connection in the slot of an old one, which is closed.
-    pub(super) async fn replace(&self, old: Checkout) -> Result<Checkout, ProxyError> {
-        let Checkout { connection, slot, .. } = old;
-        drop(connection);
-        self.connect(slot).await
+        self.connect().await
     }
 
     /// Keeps the connection for the next request. Its answer must have been read to the end.
     pub(super) fn give_back(self: &Arc<Self>, checkout: Checkout) {
-        let Checkout { connection, slot, .. } = checkout;
-        if !connection.sender.is_closed() {
+        let connection = checkout.connection;
+        let young = connection.opened.elapsed() < self.connection_age_max;
+        if young && !connection.sender.is_closed() {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.connections.len() < self.idle_connections_max {
                 idle.connections.push((Instant::now(), connection));
@@ -98,17 +96,6 @@ impl Pool {
                     tokio::spawn(reap(Arc::downgrade(self), self.idle_timeout));
                 }
             }
-        }
-        drop(slot);
-    }
-
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, ProxyError> {
-        if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
-            return Ok(slot);
-        }
-        match timeout(self.connect_timeout, Arc::clone(&self.slots).acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            _ => Err(ProxyError::Busy),
         }
     }
 
@@ -123,14 +110,16 @@ impl Pool {
         None
     }
 
-    async fn connect(&self, slot: OwnedSemaphorePermit) -> Result<Checkout, ProxyError> {
+    /// A new connection.
+    pub(super) async fn connect(&self) -> Result<Checkout, ProxyError> {
         let connection = timeout(self.connect_timeout, self.open())
             .await
             .map_err(|_| ProxyError::ConnectTimeout)??;
-        Ok(Checkout { connection, reused: false, slot })
+        Ok(Checkout { connection, reused: false })
     }
 
-    async fn open(&self) -> Result<Connection, ProxyError> {
+    /// A new connection that is not counted and not kept, in whatever time it takes.
+    pub(super) async fn open(&self) -> Result<Connection, ProxyError> {
         let address = (self.upstream.host(), self.upstream.port());
         let mut addresses = tokio::net::lookup_host(address).await.map_err(ProxyError::Dns)?;
         let none = std::io::Error::new(std::io::ErrorKind::NotFound, "no address");
@@ -153,7 +142,7 @@ impl Pool {
             .map_err(ProxyError::Broken)?;
         // Whoever waits for the answer sees the error too.
         let task = tokio::spawn(async move { drop(driver.await) }).abort_handle();
-        Ok(Connection { sender, task })
+        Ok(Connection { sender, opened: Instant::now(), task })
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! **Invariants.** It holds its connection until its end, and gives it back only then.
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -10,14 +9,17 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error::BodyError;
-use super::pool::{Checkout, Pool};
+use super::pool::Checkout;
+use super::upstreams::Picked;
 
 /// The answer's body, passed on as it arrives, until its end or the deadline of the request.
 pub struct UpstreamBody {
     body: Incoming,
     deadline: Pin<Box<Sleep>>,
-    /// Where to give the connection back, when it may be used again.
-    pool: Option<Arc<Pool>>,
+    /// Where the answer comes from, and where the connection goes back to
+    upstream: Picked,
+    /// when it may be used again.
+    reusable: bool,
     connection: Option<Checkout>,
     ended: bool,
 }
@@ -26,14 +28,17 @@ impl UpstreamBody {
     pub(super) fn new(
         body: Incoming,
         deadline: Instant,
-        pool: Option<Arc<Pool>>,
+        upstream: Picked,
+        reusable: bool,
         checkout: Checkout,
     ) -> Self {
         let deadline = Box::pin(sleep_until(deadline));
-        Self { body, deadline, pool, connection: Some(checkout), ended: false }
+        Self { body, deadline, upstream, reusable, connection: Some(checkout), ended: false }
     }
 
+    /// The answer cannot be read to its end.
     fn close(&mut self) {
+        self.upstream.failed();
         self.connection = None;
     }
 }
@@ -87,9 +92,10 @@ impl Body for UpstreamBody {
 impl Drop for UpstreamBody {
     fn drop(&mut self) {
         if (self.ended || self.body.is_end_stream())
-            && let (Some(pool), Some(checkout)) = (self.pool.take(), self.connection.take())
+            && self.reusable
+            && let Some(checkout) = self.connection.take()
         {
-            pool.give_back(checkout);
+            self.upstream.pool().give_back(checkout);
         }
     }
 }

@@ -39,7 +39,7 @@ impl Gateway {
         let mut part = GatewayPart {
             listen: nowhere,
             gateway: gateway::Config::default(),
-            proxy: proxy::Config::new(format!("http://{nowhere}").parse().unwrap()),
+            proxy: proxy::Config::new(vec![format!("http://{nowhere}").parse().unwrap()]),
             router: router::Config {
                 brokers: vec![nowhere.to_string()],
                 delivery_timeout: Duration::from_millis(500),
