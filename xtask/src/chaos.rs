@@ -20,8 +20,6 @@ mod load;
 mod loop_fs;
 mod node;
 mod observer;
-mod offsets;
-mod plain;
 mod power;
 mod producer;
 mod publisher;

@@ -15,6 +15,7 @@ mod report;
 mod results;
 mod runs;
 mod rust;
+mod sharing;
 mod table;
 mod toolkit;
 
@@ -60,6 +61,9 @@ pub(crate) struct Arguments {
         conflicts_with_all = ["only", "case", "engine", "brokers", "record"],
     )]
     crash: Option<u32>,
+    /// Instead of the matrix: routers and a Java consumer share a group while they come and go.
+    #[arg(long, conflicts_with_all = ["only", "case", "brokers", "record", "crash"])]
+    sharing: bool,
     /// How many clients run at a time.
     #[arg(long, default_value_t = 2)]
     jobs: usize,
@@ -74,12 +78,15 @@ enum Wanted {
 
 /// Runs the clients, prints the tables, and fails if a case did or an answer is unexplained.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let binary = || match &arguments.binary {
+        Some(binary) => Ok(binary.clone()),
+        None => appliance::build("bench-fast"),
+    };
     if let Some(kills) = arguments.crash {
-        let binary = match &arguments.binary {
-            Some(binary) => binary.clone(),
-            None => appliance::build("bench-fast")?,
-        };
-        return crash::run(&binary, kills);
+        return crash::run(&binary()?, kills);
+    }
+    if arguments.sharing {
+        return share(&binary()?, arguments.engine);
     }
     let mut plan = Plan::prepare(clients(&arguments.only)?, cases(&arguments.case)?);
     plan.jobs = arguments.jobs;
@@ -94,10 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         all.push(plan.run(&Engine::yours(brokers)?)?);
     } else {
         if arguments.engine != Wanted::Kafka {
-            let binary = match &arguments.binary {
-                Some(binary) => binary.clone(),
-                None => appliance::build("bench-fast")?,
-            };
+            let binary = binary()?;
             all.push(in_new_folder(|folder| plan.run(&Engine::embedded(&binary, folder)?))?);
         }
         if arguments.engine != Wanted::Embedded && apache_kafka::script().is_some() {
@@ -110,6 +114,26 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         println!("SKIPPED: not compared with Apache Kafka (PAGI_MACHINE_DIR, --engine both)");
     }
     outcome
+}
+
+/// On the embedded broker and on Apache Kafka, as far as that is wanted and there.
+fn share(binary: &Path, engine: Wanted) -> Outcome {
+    if engine != Wanted::Kafka {
+        in_new_folder(|folder| {
+            let broker = appliance::Appliance::start(binary, folder, &[])?;
+            sharing::run("embedded", broker.kafka()?, binary)
+        })?;
+    }
+    if engine != Wanted::Embedded && apache_kafka::script().is_some() {
+        in_new_folder(|folder| {
+            let port = engine::two_free_ports()?;
+            let broker = apache_kafka::Node::start(port, &folder.join("kafka"), "")?;
+            sharing::run("kafka", broker.address(), binary)
+        })?;
+    } else if engine != Wanted::Embedded {
+        println!("SKIPPED: not shared on Apache Kafka (PAGI_MACHINE_DIR)");
+    }
+    Ok(())
 }
 
 fn in_new_folder<T>(work: impl FnOnce(&Path) -> Outcome<T>) -> Outcome<T> {

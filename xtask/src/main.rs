@@ -12,6 +12,8 @@ mod http;
 mod integration;
 mod kafka;
 mod latency;
+mod offsets;
+mod plain;
 mod planted;
 mod project;
 mod sim;

@@ -12,13 +12,12 @@ use pagi_protocol::kafka::messages::offset_commit::{
 };
 
 use super::findings::{Findings, Sort};
-use super::offsets;
-use super::plain;
 use super::producer::producer_id;
 use super::shared::Shared;
 use super::topics;
 use crate::failure::Outcome;
 use crate::kafka::{Broker, check};
+use crate::{offsets, plain};
 
 const GROUP: &str = "chaos-clerk";
 /// The topic whose records are deleted.

@@ -12,12 +12,11 @@ use bytes::Bytes;
 use super::findings::{Findings, Sort};
 use super::loop_fs::is_installed;
 use super::node::Setup;
-use super::offsets;
-use super::plain;
 use super::random::Random;
 use super::site::{Ending, Report, Site};
 use crate::failure::{Failure, Outcome, While};
 use crate::kafka::{Broker, check};
+use crate::{offsets, plain};
 
 const TOPIC: &str = "events";
 const GROUP: &str = "chaos-router";

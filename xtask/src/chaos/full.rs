@@ -12,7 +12,6 @@ use super::ledger::Ledger;
 use super::load::{Load, Shape};
 use super::loop_fs::{Format, LoopFs};
 use super::node::{Node, Setup, free_address};
-use super::plain;
 use super::publisher;
 use super::random::Random;
 use super::shared::Shared;
@@ -21,6 +20,7 @@ use super::topics;
 use super::verify;
 use crate::failure::{Failure, Outcome, While};
 use crate::kafka::{self, Broker};
+use crate::plain;
 
 /// Few and slow: what they send stays for ever.
 const LIGHT: Shape = Shape { producers: 4, pause_ms_max: 100 };

@@ -72,7 +72,7 @@ fn listen() -> Outcome<proxy::Listener> {
 
 /// A free port followed by another one, below those that the system gives out by itself. Each
 /// process looks elsewhere first: two that start at the same time would find the same.
-fn two_free_ports() -> Outcome<u16> {
+pub(super) fn two_free_ports() -> Outcome<u16> {
     const PORTS: std::ops::Range<u16> = 20_100..30_100;
     let pairs = PORTS.len() / 2;
     let first = usize::try_from(std::process::id()).unwrap_or(0) % pairs;

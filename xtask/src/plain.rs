@@ -14,7 +14,7 @@ const PRODUCE_VERSION: i16 = 7;
 const TIMESTAMP_MS: i64 = 1_700_000_000_000;
 
 /// The records that one partition is to get.
-pub(super) fn batch(
+pub(crate) fn batch(
     index: i32,
     values: impl IntoIterator<Item = Bytes>,
 ) -> Outcome<ProducePartition> {
@@ -27,7 +27,7 @@ pub(super) fn batch(
 }
 
 /// Produces with acks=all, and gives the error code of each partition.
-pub(super) fn produce(
+pub(crate) fn produce(
     broker: &mut Broker,
     topic: &str,
     partition_data: Vec<ProducePartition>,

@@ -10,7 +10,7 @@ use crate::kafka::{Broker, check};
 const OFFSET_FETCH_VERSION: i16 = 2;
 
 /// The group's offset in each of these partitions; -1 where it has none.
-pub(super) fn committed(
+pub(crate) fn committed(
     broker: &mut Broker,
     group: &str,
     topic: &str,
