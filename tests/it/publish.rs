@@ -70,7 +70,7 @@ fn every_kind_of_bad_request_is_told_what_is_wrong_with_it() {
         (
             "compressed",
             topic,
-            &[JSON, ("content-encoding", "gzip")],
+            &[JSON, ("content-encoding", "br")],
             b"1",
             415,
             "unsupported_media_type",
@@ -322,6 +322,38 @@ fn topics_of_its_own_are_there_also_when_none_is_created_on_first_use() {
     let entry: serde_json::Value = serde_json::from_slice(&record.payload).unwrap();
     assert_eq!(entry["code"], "unknown_topic");
     consumer.process.kill_9();
+}
+
+#[test]
+fn gzip_bodies_are_stored_as_they_were_before_and_bombs_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = Appliance::start_with(folder.path(), &[]).ready();
+    let topic = new_topic("gzip");
+    let path = format!("{PATH}?topic={topic}");
+    let mut http = appliance.http();
+    let mut post = |coding: &str, body: &[u8]| {
+        http = appliance.http();
+        http.request("POST", &path, &[JSON, ("content-encoding", coding)], body).unwrap()
+    };
+    let zipped = gzip(br#"{ "n": 1.00 }"#);
+    assert_eq!(post("GZip", &zipped).status, 201);
+    assert_problem(&post("gzip", &zipped[..zipped.len() - 9]), 400, "invalid_event", "cut off");
+    assert_problem(&post("gzip", b"{}"), 400, "invalid_event", "not gzip");
+    let bomb = gzip(&vec![b' '; 64 << 20]);
+    assert_problem(&post("gzip", &bomb), 413, "payload_too_large", "a bomb");
+    let unknown = post("br", b"x");
+    assert_problem(&unknown, 415, "unsupported_media_type", "an unknown coding");
+    assert_eq!(unknown.header("accept-encoding"), Some("gzip"));
+    let mut consumer = Consumer::start(&appliance.brokers, &topic, &topic, &[]);
+    let record = consumer.next().unwrap_or_else(|| panic!("{}", consumer.process.errors()));
+    assert_eq!(record.payload, br#"{ "n": 1.00 }"#);
+    consumer.process.kill_9();
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 #[test]

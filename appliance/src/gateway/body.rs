@@ -23,7 +23,8 @@ impl Reservation {
         Self { budget, held: None }
     }
 
-    fn add(&mut self, bytes: usize) -> Result<(), PagiError> {
+    /// Takes so many more bytes out of the budget.
+    pub(super) fn add(&mut self, bytes: usize) -> Result<(), PagiError> {
         let full = || PagiError::new(ErrorCode::Overloaded, "too many bytes are being published");
         let permits = u32::try_from(bytes).map_err(|_| full())?;
         let more = Arc::clone(&self.budget).try_acquire_many_owned(permits).map_err(|_| full())?;

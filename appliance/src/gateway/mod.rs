@@ -2,6 +2,7 @@
 mod admin;
 mod audit;
 mod body;
+mod coding;
 mod config;
 mod metrics;
 mod publication;

@@ -13,7 +13,7 @@
 //! **References.** CloudEvents 1.0.2 HTTP protocol binding, section 3.
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use pagi_protocol::cloudevents::http::ATTRIBUTE_PREFIX;
 use pagi_protocol::event::{EventTime, media_type_is_json, new_id};
 use pagi_protocol::http::PublishEnvelope;
@@ -55,9 +55,6 @@ impl Plan {
         let key = key.map(Bytes::from);
         if key.as_ref().is_some_and(|key| key.len() > PUBLISH_KEY_BYTES_MAX) {
             return Err(parameter(format!("the key has more than {PUBLISH_KEY_BYTES_MAX} bytes")));
-        }
-        if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-            return Err(unsupported("Content-Encoding is not supported: send the body as it is"));
         }
         let content_type = content_type(headers)?;
         let essence = content_type.map(essence).unwrap_or_default();
@@ -303,13 +300,6 @@ mod tests {
                 b"[]",
                 ErrorCode::UnsupportedMediaType,
                 "single",
-            ),
-            (
-                topic,
-                &[AS_JSON, ("content-encoding", "gzip")],
-                b"x",
-                ErrorCode::UnsupportedMediaType,
-                "Content-Encoding",
             ),
             (topic, &[("ce-id", "1")], b"", ErrorCode::InvalidEvent, "specversion"),
         ] {

@@ -13,6 +13,7 @@ use pagi_protocol::http::PublishReceipt;
 use tokio::sync::Semaphore;
 
 use super::body::{self, Reservation};
+use super::coding::Coding;
 use super::config::Config;
 use super::publication::{Plan, Publication};
 use super::record::outgoing;
@@ -49,10 +50,16 @@ impl Publish {
         request_id: &HeaderValue,
     ) -> Result<Published, Failure> {
         let (head, body) = request.into_parts();
+        let coding = Coding::of(&head.headers)?;
         let plan = Plan::new(&head.headers, head.uri.query())?;
         let mut reservation = Reservation::new(Arc::clone(&self.budget));
         let body = body::read(body, self.body_bytes_max, self.body_timeout, &mut reservation);
-        let Publication { topic, key, event } = plan.read(&head.headers, body.await?)?;
+        let body = body.await?;
+        if coding != Coding::Identity {
+            reservation.add(self.body_bytes_max)?;
+        }
+        let body = coding.decode(body, self.body_bytes_max)?;
+        let Publication { topic, key, event } = plan.read(&head.headers, body)?;
         let payload_bytes = event.data().map_or(0, Bytes::len);
         let record = outgoing(&event, key, context(&head.headers, request_id));
         match self.router.publish(&topic, record).await {

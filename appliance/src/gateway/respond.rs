@@ -6,7 +6,7 @@
 //! **References.** RFC 9457 (problem details), RFC 9110 sections 10.2.1 (Allow) and 10.2.3
 //! (Retry-After), RFC 9209 (Proxy-Status).
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use pagi_protocol::http::{PROBLEM_MEDIA_TYPE, Problem, PublishReceipt};
 use pagi_protocol::{ErrorCode, PagiError};
@@ -32,9 +32,17 @@ pub(super) struct Failure {
     allow: Option<&'static str>,
     proxy_error: Option<&'static str>,
     retry_after_secs: Option<u32>,
+    /// What `Content-Encoding` may say, where that was what is wrong.
+    accept_encoding: Option<&'static str>,
 }
 
 impl Failure {
+    /// A body in a coding that we do not undo.
+    pub(super) fn of_coding(detail: &str) -> Self {
+        let error = PagiError::new(ErrorCode::UnsupportedMediaType, detail);
+        Self { accept_encoding: Some("gzip"), ..error.into() }
+    }
+
     /// The same failure, of publishing this event.
     pub(super) fn of_event(mut self, id: &str) -> Self {
         self.event_id = Some(id.to_owned());
@@ -44,8 +52,14 @@ impl Failure {
 
 impl From<PagiError> for Failure {
     fn from(error: PagiError) -> Self {
-        let retry_after_secs = retry_after_secs(error.code());
-        Self { error, event_id: None, allow: None, proxy_error: None, retry_after_secs }
+        Self {
+            retry_after_secs: retry_after_secs(error.code()),
+            error,
+            event_id: None,
+            allow: None,
+            proxy_error: None,
+            accept_encoding: None,
+        }
     }
 }
 
@@ -107,6 +121,9 @@ pub(super) fn problem(failure: &Failure, request_id: &HeaderValue) -> Response<R
     let headers = response.headers_mut();
     if let Some(allow) = failure.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if let Some(codings) = failure.accept_encoding {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(codings));
     }
     if let Some(after) = failure.retry_after_secs {
         headers.insert(RETRY_AFTER, HeaderValue::from(after));

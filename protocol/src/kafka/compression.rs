@@ -10,7 +10,8 @@ use std::io::{self, Read};
 
 use bytes::{Buf, Bytes};
 
-const GZIP: i16 = 1;
+/// The number of gzip among the codecs.
+pub const GZIP: i16 = 1;
 const SNAPPY: i16 = 2;
 const LZ4: i16 = 3;
 const ZSTD: i16 = 4;
