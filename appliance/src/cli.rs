@@ -15,6 +15,7 @@ use crate::broker::inspect::commands::LogCommand;
 use crate::config::options::{BrokerOptions, GatewayOptions, ProcessOptions, ProxyOptions};
 use crate::config::{Config, file};
 use crate::limits::CONFIG_FILE_BYTES_MAX;
+use crate::operate::TopicsCommand;
 use crate::router::commands::{PublishTestEvent, StartConsumer};
 use crate::router::dlq::DlqCommand;
 
@@ -45,6 +46,9 @@ Examples:
   pagi-appliance router dlq list --topics demo
   pagi-appliance router dlq redrive --topics demo
       look at the events that could not be handled; send them back
+  pagi-appliance topics list
+  pagi-appliance topics create demo --partitions 4
+      look at the topics of a broker, and change them
   pagi-appliance log verify /var/lib/pagi
       check every checksum of a data folder whose broker does not run
 
@@ -95,6 +99,9 @@ enum Subcommands {
     /// Publish to and consume from Kafka brokers, embedded or not
     #[command(subcommand)]
     Router(RouterCommand),
+    /// List, create, change and delete topics of a Kafka broker, embedded or not
+    #[command(subcommand)]
+    Topics(TopicsCommand),
     /// Check and print the data folder of a broker that does not run
     #[command(subcommand)]
     Log(LogCommand),
@@ -140,6 +147,8 @@ pub enum Task {
     StartConsumer(StartConsumer),
     /// Look at dead letters, or send them back.
     Dlq(DlqCommand),
+    /// Look at or change topics.
+    Topics(TopicsCommand),
     /// Look into a data folder.
     Log(LogCommand),
 }
@@ -198,6 +207,7 @@ fn task(command: &Subcommands) -> Result<Task, PagiError> {
         Subcommands::Router(RouterCommand::Dlq(command)) => {
             return Ok(Task::Dlq(command.clone()));
         }
+        Subcommands::Topics(command) => return Ok(Task::Topics(command.clone())),
         Subcommands::Log(command) => return Ok(Task::Log(command.clone())),
     };
     Ok(Task::Serve(Box::new(config?)))

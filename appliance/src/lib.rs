@@ -6,6 +6,7 @@ pub mod config;
 pub mod core;
 pub mod gateway;
 pub mod limits;
+pub mod operate;
 pub mod proxy;
 pub mod router;
 pub mod shutdown;

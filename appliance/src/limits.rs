@@ -261,9 +261,16 @@ pub const EXEC_END_TIMEOUT: Duration = Duration::from_secs(1);
 pub const COMMAND_DELIVERY_TIMEOUT: Duration = Duration::from_secs(9);
 /// How long the command that consumes tries to reach a broker.
 pub const COMMAND_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest answer accepted by the commands that operate a broker.
+pub const ADMIN_ANSWER_BYTES_MAX: usize = 64 << 20;
+/// How long a broker may take for what these commands ask it to change, in milliseconds.
+pub const ADMIN_PATIENCE_MS: i32 = 4_000;
+/// How often they look whether brokers show what was changed.
+pub const ADMIN_LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
 const _: () = assert!(RECORD_BYTES_MAX < PUBLISH_QUEUE_BYTES_MAX / 2);
 const _: () = assert!(PUBLISH_BATCH_BYTES_MAX < BROKER_MESSAGE_BYTES_MAX);
+const _: () = assert!((ADMIN_PATIENCE_MS as u128) < BROKER_CALL_TIMEOUT.as_millis());
 
 // Gateway.
 

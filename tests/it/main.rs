@@ -25,6 +25,7 @@ mod groups;
 mod hostile;
 mod log_commands;
 mod main_job;
+mod operate;
 mod proxy;
 mod publish;
 mod repair;

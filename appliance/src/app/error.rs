@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 
 use pagi_protocol::PagiError;
 
-use crate::broker;
+use crate::{broker, operate};
 
 /// What ends a process early. The messages are for the person who started it.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub enum AppError {
     /// A command of the router did not do what was asked.
     #[error(transparent)]
     Router(PagiError),
+    /// A command that operates a broker did not do what was asked.
+    #[error(transparent)]
+    Operate(#[from] operate::OperateError),
     /// A data folder that was looked into is damaged, or cannot be looked into.
     #[error(transparent)]
     Log(#[from] broker::inspect::error::LogError),
@@ -48,6 +51,7 @@ impl AppError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::BrokerFailed(_) | Self::PartEnded(..) | Self::Router(_) => 1,
+            Self::Operate(error) => error.exit_code(),
             Self::Log(error) if error.is_damage() => 1,
             Self::Listen { .. } | Self::Broker(_) | Self::Log(_) | Self::Process(_) => 3,
             Self::DrainIncomplete => 4,

@@ -17,7 +17,7 @@ use crate::limits::BROKER_CALL_TIMEOUT;
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LinkError {
+pub(crate) enum LinkError {
     /// The connection could not be made, or broke.
     #[error("{0}")]
     Io(#[from] std::io::Error),
@@ -40,7 +40,7 @@ pub(super) enum LinkError {
 
 /// A connection to one broker.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     client_id: String,
     answer_bytes_max: usize,
@@ -49,7 +49,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects to `host:port`.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         address: &str,
         client_id: &str,
         answer_bytes_max: usize,
@@ -61,7 +61,7 @@ impl Connection {
     }
 
     /// Sends a request in this version, and gives back its answer and the connection.
-    pub(super) async fn call<A: Message>(
+    pub(crate) async fn call<A: Message>(
         self,
         request: &impl Message,
         version: i16,

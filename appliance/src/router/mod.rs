@@ -42,6 +42,7 @@ mod webhook;
 mod webhook_args;
 
 pub use config::Config;
+pub(crate) use connection::Connection;
 pub use consumer_config::{
     Assignment, Assignor, ConsumerConfig, Ended, OutOfRange, StartFrom, Summary,
 };

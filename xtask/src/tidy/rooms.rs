@@ -6,11 +6,12 @@ use super::source::RustFile;
 /// The table itself: ARCHITECTURE.md quotes it word for word, and this file reads it.
 pub(super) const TABLE: &str = "\
 main    -> app cli config telemetry
-app     -> cli config gateway router proxy broker core
-cli     -> config gateway router proxy broker
+app     -> cli config gateway router proxy broker operate core
+cli     -> config gateway router proxy broker operate
 config  -> gateway router proxy broker core
 gateway -> router proxy core
 router  -> core
+operate -> router core
 proxy   -> core
 broker  -> core
 core    ->
