@@ -52,13 +52,19 @@ impl Progress {
         }
     }
 
+    /// The event at `offset` will not be done here, and so nothing from it on is to be committed.
+    pub fn give_up(&mut self, offset: i64) {
+        self.out.truncate(self.out.partition_point(|(out, _)| *out < offset));
+        self.next = self.next.min(offset);
+    }
+
     /// The offset below which everything is done: what may be committed.
     #[must_use]
     pub fn watermark(&self) -> i64 {
         self.out.front().map_or(self.next, |(offset, _)| *offset)
     }
 
-    /// Whether everything that was handed out is done.
+    /// Whether everything that was handed out is done, or given up.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.out.is_empty()
@@ -255,6 +261,22 @@ mod tests {
         assert_eq!(progress.watermark(), 0);
         progress.complete(0);
         assert_eq!(progress.watermark(), 5);
+    }
+
+    #[test]
+    fn nothing_is_committed_from_an_event_on_that_was_given_up() {
+        let mut progress = Progress::new(0);
+        (0..5).for_each(|offset| assert!(progress.hand_out(offset)));
+        progress.complete(4);
+        progress.give_up(3);
+        progress.give_up(1);
+        progress.complete(2);
+        assert!(!progress.is_idle(), "0 is still worked on");
+        progress.complete(0);
+        assert!(progress.is_idle());
+        assert_eq!(progress.watermark(), 1);
+        progress.give_up(9);
+        assert_eq!(progress.watermark(), 1);
     }
 
     #[test]

@@ -89,6 +89,32 @@ impl<T> Lanes<T> {
         }
     }
 
+    /// Takes out, for good, the items that `is_out` names, whenever their turn would be. Those that
+    /// were taken are not among them.
+    pub fn take_out(&mut self, is_out: impl Fn(&T) -> bool) -> Vec<T> {
+        let mut removed = Vec::new();
+        for entry in self.lanes.values_mut() {
+            if entry.items.front().is_some_and(&is_out) {
+                entry.tries = 0;
+            }
+            let items = std::mem::take(&mut entry.items).into_iter();
+            let (out, kept): (VecDeque<T>, _) = items.partition(&is_out);
+            entry.items = kept;
+            removed.extend(out);
+        }
+        let lanes = &mut self.lanes;
+        let mut has_items = |lane: &u64| {
+            let empty = lanes.get(lane).is_none_or(|entry| entry.items.is_empty());
+            if empty {
+                lanes.remove(lane);
+            }
+            !empty
+        };
+        self.ready.retain(&mut has_items);
+        self.waiting.retain(|(_, lane)| has_items(lane));
+        removed
+    }
+
     /// Lanes that have waited until `now` are ready. Tells whether any lane is.
     pub fn wake(&mut self, now: Instant) -> bool {
         while let Some(&(at, lane)) = self.waiting.first()
@@ -165,6 +191,28 @@ mod tests {
             order.extend(taken.items);
         }
         assert_eq!(order, ["a", "x", "b"]);
+    }
+
+    #[test]
+    fn what_is_taken_out_does_not_come_and_the_rest_does() {
+        let (now, mut lanes) = (Instant::now(), Lanes::default());
+        for (lane, item) in [(1, "out 1"), (2, "out 2"), (3, "c"), (4, "out 4"), (4, "d")] {
+            lanes.push(lane, item);
+        }
+        lanes.take(1);
+        let again = Next::Retry { tries: 7, at: now };
+        lanes.settle(1, ["out 1"].into_iter(), again);
+        assert_eq!(taken(&mut lanes), (2, vec!["out 2"], 0));
+        lanes.push(2, "out 3");
+        let mut out = lanes.take_out(|item| item.starts_with("out"));
+        out.sort_unstable();
+        assert_eq!(out, ["out 1", "out 3", "out 4"], "not the one that is being tried");
+        lanes.settle(2, ["out 2"].into_iter(), Next::Fresh);
+        lanes.push(1, "a");
+        assert_eq!(lanes.wake_at(), None);
+        let rest: Vec<_> =
+            std::iter::from_fn(|| lanes.take(9)).map(|t| (t.items, t.tries)).collect();
+        assert_eq!(rest, [(vec!["c"], 0), (vec!["d"], 0), (vec!["out 2"], 0), (vec!["a"], 0)]);
     }
 
     #[derive(Debug, Clone)]

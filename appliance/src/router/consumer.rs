@@ -18,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::cluster::Cluster;
 use super::consumer_config::{Assignment, ConsumerConfig, Ended, Summary};
 use super::dead_letters::DeadLetters;
-use super::delivery::{Delivery, Order};
+use super::delivery::{Delivery, Order, Settled};
 use super::discovery::{Discovery, Found};
 use super::event::Event;
 use super::fetcher::Fetched;
@@ -168,7 +168,7 @@ impl Consumer {
                     self.take_in(&id, fetched)?;
                 }
                 settled = self.delivery.settled() => match settled {
-                    Ok(events) => self.settle(&events),
+                    Ok(settled) => self.settle(&settled),
                     Err(HandlerError::Closed) => return Ok(Ended::OutputClosed),
                     Err(error) => {
                         return Err(PagiError::new(ErrorCode::Internal, error.to_string()));
@@ -231,6 +231,7 @@ impl Consumer {
     ) {
         tracing::info!(partitions = %names(&partitions), lost, "others read these now");
         self.readers.stop(&partitions);
+        self.delivery.give_up(partitions.clone());
         self.ends.retain(|id, _| !partitions.contains(id));
         if lost {
             partitions.iter().for_each(|id| self.ledger.remove(id));
@@ -293,13 +294,28 @@ impl Consumer {
         self.delivery.give(events);
     }
 
-    /// Notes what is settled, all of one partition.
-    fn settle(&mut self, events: &[Event]) {
-        self.done += events.len() as u64;
-        let Some(Event { topic, partition, .. }) = events.first() else { return };
-        let id = TopicPartition { topic: topic.clone(), partition: *partition };
-        if let Some(progress) = self.ledger.progress(&id) {
-            events.iter().for_each(|event| progress.complete(event.offset));
+    /// Notes what became of events.
+    fn settle(&mut self, settled: &Settled) {
+        match settled {
+            Settled::Done(events) => {
+                self.done += events.len() as u64;
+                let Some(id) = events.first().map(place) else { return };
+                if let Some(progress) = self.ledger.progress(&id) {
+                    events.iter().for_each(|event| progress.complete(event.offset));
+                }
+            }
+            Settled::GivenUp(events) => {
+                self.handed_out -= events.len() as u64;
+                // What was lost may have come back meanwhile, and starts anew then.
+                let Some(leaving) = &self.leaving else { return };
+                for (id, offset) in events.iter().map(|event| (place(event), event.offset)) {
+                    if leaving.partitions.contains(&id)
+                        && let Some(progress) = self.ledger.progress(&id)
+                    {
+                        progress.give_up(offset);
+                    }
+                }
+            }
         }
     }
 
@@ -343,8 +359,8 @@ impl Consumer {
     /// Waits for what the handlers work on. What is not settled is not committed, and comes again.
     async fn finish(&mut self) {
         while let Some(outcome) = self.delivery.finish().await {
-            if let Ok(events) = outcome {
-                self.settle(&events);
+            if let Ok(settled) = outcome {
+                self.settle(&settled);
             }
         }
     }
@@ -365,6 +381,10 @@ impl Consumer {
             }
         }
     }
+}
+
+fn place(event: &Event) -> TopicPartition {
+    TopicPartition { topic: event.topic.clone(), partition: event.partition }
 }
 
 fn names(partitions: &BTreeSet<TopicPartition>) -> String {

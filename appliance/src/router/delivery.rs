@@ -2,8 +2,9 @@
 //!
 //! **Invariants.** Events of one lane reach a handler in their order, one try at a time. A lane is
 //! a partition, or a key of a partition. An event is settled when a handler said that it is done,
-//! or when it is stored as a dead letter; nothing else settles it. After the consumer has closed
-//! the way in, nothing more is begun. What is with the handlers is bounded in bytes.
+//! or when it is stored as a dead letter; otherwise only when it is to be given up. After the
+//! consumer has closed the way in, nothing more is begun. What is with the handlers is bounded in bytes.
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use super::dead_letters::DeadLetters;
 use super::event::Event;
 use super::handler::{Answer, Handler, HandlerError};
 use super::sync::random;
+use super::topic_partition::TopicPartition;
 use crate::core::lanes::{Lanes, Next, Taken};
 use crate::core::retry::Backoff;
 use crate::limits::{
@@ -32,13 +34,28 @@ pub(super) enum Order {
     Key,
 }
 
-/// Events that are settled, all of one partition, or why a handler cannot go on.
-type Outcome = Result<Vec<Event>, HandlerError>;
+/// What became of events.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// They are done or dead letters; all are of one partition.
+    Done(Vec<Event>),
+    /// They were given up before a try, as it was asked for.
+    GivenUp(Vec<Event>),
+}
+
+/// What became of events, or why a handler cannot go on.
+type Outcome = Result<Settled, HandlerError>;
+
+/// What a worker is told.
+enum Message {
+    Events(Vec<(u64, Event)>),
+    GiveUp(Arc<BTreeSet<TopicPartition>>),
+}
 
 /// The handlers at work. Dropping it ends them at once.
 pub(super) struct Delivery {
     order: Order,
-    workers: Vec<mpsc::Sender<Vec<(u64, Event)>>>,
+    workers: Vec<mpsc::Sender<Message>>,
     outcomes: mpsc::Receiver<Outcome>,
     tasks: JoinSet<()>,
     dead_letters: Arc<DeadLetters>,
@@ -106,8 +123,17 @@ impl Delivery {
             if !share.is_empty() {
                 // There is room for as many as the bytes allow; and should it have ended, its
                 // outcome says so.
-                let _ = worker.try_send(share);
+                let _ = worker.try_send(Message::Events(share));
             }
+        }
+    }
+
+    /// Gives up what is not being tried of these partitions: others have them.
+    pub(super) fn give_up(&self, partitions: BTreeSet<TopicPartition>) {
+        let partitions = Arc::new(partitions);
+        for worker in &self.workers {
+            // Should it have ended, its outcome says so.
+            let _ = worker.try_send(Message::GiveUp(Arc::clone(&partitions)));
         }
     }
 
@@ -120,7 +146,7 @@ impl Delivery {
                 Err(HandlerError::Failed("a handler ended early".to_owned()))
             }
         };
-        if let Ok(events) = &outcome {
+        if let Ok(Settled::Done(events) | Settled::GivenUp(events)) = &outcome {
             self.bytes -= events.iter().map(Event::size_bytes).sum::<usize>();
         }
         outcome
@@ -154,7 +180,7 @@ fn worker_of(lane: u64, workers: usize) -> usize {
 /// The task of one handler.
 struct Worker<H> {
     handler: H,
-    inbox: mpsc::Receiver<Vec<(u64, Event)>>,
+    inbox: mpsc::Receiver<Message>,
     lanes: Lanes<Event>,
     outcomes: mpsc::Sender<Outcome>,
     tries_max: u32,
@@ -179,7 +205,7 @@ impl<H: Handler> Worker<H> {
         loop {
             loop {
                 match self.inbox.try_recv() {
-                    Ok(events) => self.put_in(events),
+                    Ok(message) => self.heed(message).await,
                     Err(TryRecvError::Empty) => break,
                     Err(TryRecvError::Disconnected) => return false,
                 }
@@ -194,8 +220,8 @@ impl<H: Handler> Worker<H> {
                 }
             };
             tokio::select! {
-                events = self.inbox.recv() => match events {
-                    Some(events) => self.put_in(events),
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.heed(message).await,
                     None => return false,
                 },
                 () = woken => {}
@@ -203,9 +229,21 @@ impl<H: Handler> Worker<H> {
         }
     }
 
-    fn put_in(&mut self, events: Vec<(u64, Event)>) {
-        for (lane, event) in events {
-            self.lanes.push(lane, event);
+    async fn heed(&mut self, message: Message) {
+        match message {
+            Message::Events(events) => {
+                for (lane, event) in events {
+                    self.lanes.push(lane, event);
+                }
+            }
+            Message::GiveUp(partitions) => {
+                let given_up = self.lanes.take_out(|event| {
+                    let Event { topic, partition, .. } = event;
+                    let id = TopicPartition { topic: topic.clone(), partition: *partition };
+                    partitions.contains(&id)
+                });
+                self.report(Settled::GivenUp(given_up)).await;
+            }
         }
     }
 
@@ -232,21 +270,23 @@ impl<H: Handler> Worker<H> {
                 }
                 Verdict::DeadLetter { reason } => {
                     // What is done is not to wait for a broker that may be away.
-                    self.report(std::mem::take(&mut settled)).await;
+                    self.report(Settled::Done(std::mem::take(&mut settled))).await;
                     self.dead_letters.bury(&event, &reason, tries).await?;
                     settled.push(event);
                 }
             }
             tries = 0;
         }
-        self.report(settled).await;
+        self.report(Settled::Done(settled)).await;
         let (again, next) = next;
         self.lanes.settle(lane, again.into_iter().chain(items), next);
         Ok(())
     }
 
-    async fn report(&mut self, settled: Vec<Event>) {
-        if !settled.is_empty() {
+    async fn report(&mut self, settled: Settled) {
+        if let Settled::Done(events) | Settled::GivenUp(events) = &settled
+            && !events.is_empty()
+        {
             // Nobody listens any more if the consumer has stopped: they come again.
             let _ = self.outcomes.send(Ok(settled)).await;
         }
