@@ -304,6 +304,9 @@ pub const PUBLISH_BODY_BYTES_MAX: usize = 1024 * 1024;
 pub const PUBLISH_IN_FLIGHT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The longest record key that the query may give, in bytes.
 pub const PUBLISH_KEY_BYTES_MAX: usize = 4096;
+/// How deep the arrays and objects of a payload may be nested, where it is JSON: readers that go down
+/// step by step have to come back up.
+pub const PAYLOAD_DEPTH_MAX: usize = 100;
 /// The longest request id that is taken over from a client, in bytes.
 pub const REQUEST_ID_BYTES_MAX: usize = 128;
 /// Audit events that wait to be published; one more is dropped and counted.

@@ -4,25 +4,14 @@ use std::time::Duration;
 use crate::support::appliance::{Appliance, brokers_outside};
 use crate::support::consumer::{self, Consumer};
 use crate::support::gateway::Gateway;
-use crate::support::http::{Http, Response};
+use crate::support::http::Http;
 use crate::support::kcat;
+use crate::support::problem::assert_problem;
 use crate::support::publish::new_topic;
 use crate::support::skip;
 
 const PATH: &str = "/pagi/v1/event/publish";
 const JSON: (&str, &str) = ("content-type", "application/json");
-
-/// Checks what every refusal has in common.
-fn assert_problem(response: &Response, status: u16, code: &str, case: &str) {
-    assert_eq!(response.status, status, "{case}: {}", response.body.escape_ascii());
-    assert_eq!(response.header("content-type"), Some("application/problem+json"), "{case}");
-    let problem = response.json();
-    assert_eq!(problem["status"], status, "{case}");
-    assert_eq!(problem["code"], code, "{case}");
-    assert_eq!(problem["type"], format!("urn:pagi:problem:{code}"), "{case}");
-    assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{case}");
-    assert_eq!(problem["request_id"].as_str(), response.header("x-request-id"), "{case}");
-}
 
 #[test]
 fn every_kind_of_bad_request_is_told_what_is_wrong_with_it() {

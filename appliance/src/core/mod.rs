@@ -7,6 +7,7 @@ pub mod disk_space;
 pub mod framing;
 pub mod group;
 pub mod headers;
+pub mod json_depth;
 pub mod lanes;
 pub mod log;
 pub mod query;

@@ -96,7 +96,7 @@ impl Admin {
 }
 
 impl Handler for Admin {
-    async fn handle(&self, request: Request<Incoming>, _: SocketAddr) -> Response<ResponseBody> {
+    async fn handle(self, request: Request<Incoming>, _: SocketAddr) -> Response<ResponseBody> {
         let path = request.uri().path();
         if !matches!(path, "/livez" | "/readyz" | "/metrics") {
             return failure(NoRoute::NotFound);

@@ -18,6 +18,7 @@ pub(super) struct Metrics {
     durations: Family<Timed, Histogram, fn() -> Histogram>,
     audit: Family<AuditOutcome, Counter>,
     pub(super) payload_bytes: Counter,
+    pub(super) clients_left: Counter,
     pub(super) connections: Gauge,
     pub(super) connections_refused: Counter,
 }
@@ -45,6 +46,7 @@ impl Metrics {
             durations: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS)),
             audit: Family::default(),
             payload_bytes: Counter::default(),
+            clients_left: Counter::default(),
             connections: Gauge::default(),
             connections_refused: Counter::default(),
         };
@@ -64,6 +66,11 @@ impl Metrics {
             "Payload of the events that were published and are durable",
             Unit::Bytes,
             metrics.payload_bytes.clone(),
+        );
+        registry.register(
+            "pagi_publish_clients_left",
+            "Publish requests whose client left before the answer; they are counted as requests, too",
+            metrics.clients_left.clone(),
         );
         registry.register(
             "pagi_http_connections",

@@ -4,6 +4,7 @@ mod audit;
 mod body;
 mod coding;
 mod config;
+mod finishing;
 mod metrics;
 mod publication;
 mod publish;

@@ -20,8 +20,9 @@ use pagi_protocol::http::PublishEnvelope;
 use pagi_protocol::{ErrorCode, PagiBaseEvent, PagiError, TopicName};
 use serde_json::value::RawValue;
 
+use crate::core::json_depth::is_deeper_than;
 use crate::core::query;
-use crate::limits::PUBLISH_KEY_BYTES_MAX;
+use crate::limits::{PAYLOAD_DEPTH_MAX, PUBLISH_KEY_BYTES_MAX};
 
 /// The type of an event that does not say.
 const DEFAULT_TYPE: &str = "pagi.event";
@@ -96,7 +97,15 @@ impl Plan {
             }
             Self::Structured { topic, key } => {
                 not_empty(&body)?;
+                // Of an event's members, only the payload can be nested.
+                check_depth(PAYLOAD_DEPTH_MAX + 1, &body)?;
                 let event = PagiBaseEvent::from_json(&body)?;
+                // It may be JSON that came as base64.
+                if let (Some(media), Some(data)) = (event.data_content_type(), event.data())
+                    && media_type_is_json(media)
+                {
+                    check_depth(PAYLOAD_DEPTH_MAX, data)?;
+                }
                 Ok(Publication { topic, key: key.or_else(|| partition_key(&event)), event })
             }
             Self::Binary { topic, key, content_type } => {
@@ -118,6 +127,7 @@ impl Plan {
 fn from_envelope(body: &Bytes) -> Result<Publication, PagiError> {
     not_empty(body)?;
     let envelope = PublishEnvelope::from_json(utf8(body)?)?;
+    check_depth(PAYLOAD_DEPTH_MAX, envelope.data.get().as_bytes())?;
     let topic = TopicName::parse(&envelope.topic)?;
     let id = envelope.id.map_or_else(new_id, String::from);
     let source = envelope.source.as_deref().unwrap_or(DEFAULT_SOURCE);
@@ -141,8 +151,15 @@ fn partition_key(event: &PagiBaseEvent) -> Option<Bytes> {
 fn check_json(body: &[u8]) -> Result<(), PagiError> {
     not_empty(body)?;
     serde_json::from_str::<&RawValue>(utf8(body)?)
-        .map(drop)
-        .map_err(|error| invalid(format!("the body is not JSON: {error}")))
+        .map_err(|error| invalid(format!("the body is not JSON: {error}")))?;
+    check_depth(PAYLOAD_DEPTH_MAX, body)
+}
+
+fn check_depth(max: usize, json: &[u8]) -> Result<(), PagiError> {
+    if is_deeper_than(max, json) {
+        return Err(invalid(format!("the payload is nested deeper than {PAYLOAD_DEPTH_MAX}")));
+    }
+    Ok(())
 }
 
 fn not_empty(body: &[u8]) -> Result<(), PagiError> {

@@ -37,12 +37,13 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
 
 /// Answers requests.
 pub(super) trait Handler: Clone + Send + Sync + 'static {
-    /// Answers one request from `peer`.
+    /// Answers one request from `peer`. The future is dropped if the client leaves, even before it
+    /// was polled.
     fn handle(
-        &self,
+        self,
         request: Request<Incoming>,
         peer: SocketAddr,
-    ) -> impl Future<Output = Response<ResponseBody>> + Send;
+    ) -> impl Future<Output = Response<ResponseBody>> + Send + 'static;
 
     /// Answers a request from `peer` whose framing cannot be trusted.
     fn refuse(&self, refusal: Refusal, peer: SocketAddr) -> Response<ResponseBody>;
@@ -132,15 +133,17 @@ async fn converse<H: Handler>(
     let refusal = RefusalCell::default();
     let stream = StrictStream::new(stream, Arc::clone(&refusal));
     let service = service_fn(move |request: Request<Incoming>| {
-        let (handler, refusal) = (handler.clone(), refusal.get().copied());
+        let refusal = refusal.get().copied();
+        let refusal = refusal.filter(|_| request.method().as_str() == strict_stream::REFUSED);
+        let answer = match refusal {
+            Some(refusal) => Err(handler.refuse(refusal, peer)),
+            None => Ok(handler.clone().handle(request, peer)),
+        };
         async move {
-            let answer = match refusal {
-                Some(refusal) if request.method().as_str() == strict_stream::REFUSED => {
-                    handler.refuse(refusal, peer)
-                }
-                _ => handler.handle(request, peer).await,
-            };
-            Ok::<_, Infallible>(answer)
+            match answer {
+                Ok(answer) => Ok::<_, Infallible>(answer.await),
+                Err(refused) => Ok(refused),
+            }
         }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(stream), service));

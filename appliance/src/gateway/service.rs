@@ -1,4 +1,5 @@
 //! `PagiAPIGateway`: from a request to its answer, and the records kept of it.
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,10 +11,11 @@ use pagi_protocol::http::PublishReceipt;
 use pagi_protocol::{ErrorCode, PagiError};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::audit::{self, Audit};
 use super::config::Config;
+use super::finishing::Finishing;
 use super::metrics::Metrics;
 use super::publish::Publish;
 use super::respond::{self, Failure, X_REQUEST_ID};
@@ -37,6 +39,7 @@ pub struct PagiAPIGateway {
     config: Config,
     router: PagiEventRouter,
     audit_queue: Option<Receiver<audit::Entry>>,
+    all_done: Receiver<Infallible>,
 }
 
 impl PagiAPIGateway {
@@ -51,14 +54,16 @@ impl PagiAPIGateway {
     ) -> Self {
         let metrics = Metrics::new(registry);
         let (audit, audit_queue) = config.audit.then(|| Audit::new(metrics.clone())).unzip();
+        let (under_way, all_done) = mpsc::channel(1);
         let handler = Arc::new(Requests {
+            _under_way: under_way,
             publish: Publish::new(&config, router.clone()),
             proxy,
             audit,
             metrics,
             failures: LogRate::new(FAILURE_LOG_INTERVAL),
         });
-        Self { handler, config, router, audit_queue }
+        Self { handler, config, router, audit_queue, all_done }
     }
 
     /// Answers requests on `listener` until `shutdown`, and returns when every request that was
@@ -71,7 +76,7 @@ impl PagiAPIGateway {
         listener: std::net::TcpListener,
         shutdown: Shutdown,
     ) -> Result<(), PagiError> {
-        let Self { handler, config, router, audit_queue } = self;
+        let Self { handler, config, router, audit_queue, mut all_done } = self;
         let unusable = |error| PagiError::new(ErrorCode::Internal, format!("listener: {error}"));
         listener.set_nonblocking(true).map_err(unusable)?;
         let listener = TcpListener::from_std(listener).map_err(unusable)?;
@@ -82,7 +87,11 @@ impl PagiAPIGateway {
             open: metrics.connections.clone(),
             refused: metrics.connections_refused.clone(),
         };
-        let requests = server::serve(listener, bounds, handler, shutdown);
+        let requests = async {
+            server::serve(listener, bounds, handler, shutdown).await;
+            // Those of clients that have left, too.
+            all_done.recv().await;
+        };
         match audit_queue {
             None => requests.await,
             Some(queue) => {
@@ -97,6 +106,8 @@ impl PagiAPIGateway {
 
 /// What every request shares.
 struct Requests {
+    /// Nothing is sent: the channel ends with the last request.
+    _under_way: Sender<Infallible>,
     publish: Publish,
     proxy: Proxy,
     audit: Option<Audit>,
@@ -117,17 +128,38 @@ struct Context {
     peer: SocketAddr,
 }
 
+/// A request whose answer is waited for. A publish is begun before that: what came in full is
+/// published, whoever waits.
+enum Begun<P> {
+    Publish(P),
+    TwinStatus { requests: Arc<Requests>, id: String, request: Request<Incoming>, context: Context },
+    Refused(Response<ResponseBody>),
+}
+
 impl Handler for Arc<Requests> {
-    async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<ResponseBody> {
+    fn handle(
+        self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<ResponseBody>> + Send + 'static {
         let request_id = request_id(request.headers());
         let context = Context { started: Instant::now(), request_id, peer };
-        match route::route(request.method(), request.uri().path()) {
-            Ok(Route::Publish) => self.publish(request, &context).await,
+        let begun = match route::route(request.method(), request.uri().path()) {
+            Ok(Route::Publish) => Begun::Publish(self.begin_publish(request, context)),
             Ok(Route::TwinStatus { id }) => {
                 let id = id.to_owned();
-                self.twin_status(&id, request, &context).await
+                Begun::TwinStatus { requests: self, id, request, context }
             }
-            Err(no_route) => self.refused(&context, "none", &no_route.into()),
+            Err(no_route) => Begun::Refused(self.refused(&context, "none", &no_route.into())),
+        };
+        async move {
+            match begun {
+                Begun::Publish(publish) => publish.await,
+                Begun::TwinStatus { requests, id, request, context } => {
+                    requests.twin_status(&id, request, &context).await
+                }
+                Begun::Refused(response) => response,
+            }
         }
     }
 
@@ -139,6 +171,17 @@ impl Handler for Arc<Requests> {
 }
 
 impl Requests {
+    /// A publish that goes on without its client.
+    fn begin_publish(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        context: Context,
+    ) -> impl Future<Output = Response<ResponseBody>> + Send + 'static {
+        let (observer, id) = (Arc::clone(&self), context.request_id.clone());
+        let publish = async move { self.publish(request, &context).await };
+        Finishing::new(publish, move |response| observer.left(&id, &response))
+    }
+
     async fn publish(
         &self,
         request: Request<Incoming>,
@@ -161,6 +204,13 @@ impl Requests {
                 response
             }
         }
+    }
+
+    /// The outcome of a publish whose client has left. It was counted as any other.
+    fn left(&self, request_id: &HeaderValue, response: &Response<ResponseBody>) {
+        self.metrics.clients_left.inc();
+        let (id, status) = (request_id.to_str().unwrap_or_default(), response.status().as_u16());
+        tracing::debug!(request_id = id, status, "the client left before it could be answered");
     }
 
     async fn twin_status(

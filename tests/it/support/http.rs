@@ -1,6 +1,6 @@
 //! A small HTTP/1.1 client: one connection, one request at a time, no cleverness.
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 
 use super::wait::PATIENCE;
 
@@ -56,6 +56,11 @@ impl Http {
     /// Sends bytes as they are, and reads nothing.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Ends one direction of the connection, or both.
+    pub(crate) fn shutdown(&mut self, direction: Shutdown) {
+        self.stream.get_mut().shutdown(direction).unwrap();
     }
 
     /// Whether the other side has closed the connection, and nothing is left to be read.

@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod kcat;
 pub(crate) mod partition;
+pub(crate) mod problem;
 pub(crate) mod process;
 pub(crate) mod publish;
 pub(crate) mod readme;
