@@ -16,9 +16,9 @@ pub const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublishEnvelope<'a> {
-    /// Where to store the event.
-    #[serde(borrow)]
-    pub topic: Cow<'a, str>,
+    /// Where to store the event; the gateway may have a default.
+    #[serde(borrow, default)]
+    pub topic: Option<Cow<'a, str>>,
     /// Events with the same key stay in order.
     #[serde(borrow, default)]
     pub key: Option<Cow<'a, str>>,
@@ -123,7 +123,7 @@ mod tests {
     fn the_envelope_keeps_the_payload_as_it_was_written() {
         let json = r#"{"topic":"t","key":"k","type":"a.b","data": { "x" : 1.0,"y":"é" } }"#;
         let envelope = PublishEnvelope::from_json(json).unwrap();
-        assert_eq!(envelope.topic, "t");
+        assert_eq!(envelope.topic.as_deref(), Some("t"));
         assert_eq!(envelope.key.as_deref(), Some("k"));
         assert_eq!(envelope.source, None);
         assert_eq!(envelope.data.get(), r#"{ "x" : 1.0,"y":"é" }"#);
@@ -138,7 +138,6 @@ mod tests {
     #[test]
     fn the_envelope_says_what_is_wrong() {
         for (json, why) in [
-            (r#"{"data":1}"#, "missing field `topic`"),
             (r#"{"topic":"t"}"#, "missing field `data`"),
             (r#"{"topic":"t","topic":"u","data":1}"#, "duplicate field `topic`"),
             (r#"{"topic":"t","data":1,"data":2}"#, "duplicate field `data`"),
@@ -159,7 +158,7 @@ mod tests {
     fn escaped_strings_are_understood() {
         let json = r#"{"topic":"\u0074","key":"a\"b","data":0}"#;
         let envelope = PublishEnvelope::from_json(json).unwrap();
-        assert_eq!((&*envelope.topic, envelope.key.as_deref()), ("t", Some("a\"b")));
+        assert_eq!((envelope.topic.as_deref(), envelope.key.as_deref()), (Some("t"), Some("a\"b")));
     }
 
     #[test]

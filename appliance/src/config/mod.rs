@@ -129,6 +129,8 @@ fn gateway_config(options: &GatewayOptions) -> Result<gateway::Config, PagiError
         body_timeout: options.http_body_timeout.0,
         body_bytes_max: body.0,
         in_flight_bytes_max: in_flight.0,
+        default_topic: options.default_topic.clone(),
+        key_pointer: options.key_pointer.clone(),
         audit: options.audit,
     })
 }

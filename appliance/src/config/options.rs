@@ -4,10 +4,16 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
+use pagi_protocol::TopicName;
 
+use crate::core::json_pointer::JsonPointer;
 use crate::core::units::{DiskSize, Size, Span};
 use crate::limits;
 use crate::proxy::{IDENTITY_URL, UpstreamUrl};
+
+fn topic_name(text: &str) -> Result<TopicName, String> {
+    TopicName::parse(text).map_err(|error| error.detail().to_owned())
+}
 
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
@@ -76,6 +82,12 @@ pub struct GatewayOptions {
     #[arg(long, env = "PAGI_AUDIT", value_name = "BOOL", action = ArgAction::Set, num_args = 0..=1,
         require_equals = true, default_value_t = false, default_missing_value = "true")]
     pub audit: bool,
+    /// Topic of events that name none [default: they are refused]
+    #[arg(long, env = "PAGI_DEFAULT_TOPIC", value_name = "TOPIC", value_parser = topic_name)]
+    pub default_topic: Option<TopicName>,
+    /// Where in a JSON payload its key is, as in /twin/id, where nothing else names one
+    #[arg(long, env = "PAGI_KEY_POINTER", value_name = "POINTER")]
+    pub key_pointer: Option<JsonPointer>,
     /// How long a publish may take until its outcome is told
     #[arg(long, env = "PAGI_DELIVERY_TIMEOUT", value_name = "TIME",
         default_value_t = Span(limits::DELIVERY_TIMEOUT))]

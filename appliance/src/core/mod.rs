@@ -8,6 +8,7 @@ pub mod framing;
 pub mod group;
 pub mod headers;
 pub mod json_depth;
+pub mod json_pointer;
 pub mod lanes;
 pub mod log;
 pub mod query;

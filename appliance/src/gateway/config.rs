@@ -1,6 +1,9 @@
 //! The gateway's configuration.
 use std::time::Duration;
 
+use pagi_protocol::TopicName;
+
+use crate::core::json_pointer::JsonPointer;
 use crate::limits;
 
 /// What the gateway may be told. See [`limits`] for the defaults.
@@ -16,6 +19,10 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// The bytes of all publish requests at once.
     pub in_flight_bytes_max: usize,
+    /// The topic of events that name none.
+    pub default_topic: Option<TopicName>,
+    /// Where in a JSON payload its key is, where nothing else names one.
+    pub key_pointer: Option<JsonPointer>,
     /// Whether every published and proxied request is recorded in the topic `pagi.audit`.
     pub audit: bool,
 }
@@ -28,6 +35,8 @@ impl Default for Config {
             body_timeout: limits::HTTP_BODY_TIMEOUT,
             body_bytes_max: limits::PUBLISH_BODY_BYTES_MAX,
             in_flight_bytes_max: limits::PUBLISH_IN_FLIGHT_BYTES_MAX,
+            default_topic: None,
+            key_pointer: None,
             audit: false,
         }
     }

@@ -1,10 +1,10 @@
-//! The forms in which an event may be published, and what they mean. Pure.
+//! What a publish request holds: how its events are framed, their form, and where they go. Pure.
 //!
-//! | content type | query | the event |
+//! | content type | query | each event |
 //! | --- | --- | --- |
 //! | `application/json` | | the envelope says everything |
-//! | `application/json` | `?topic=&key=` | the body is the payload |
-//! | `application/cloudevents+json` | `?topic=&key=` | the body is the event |
+//! | `application/json` | `?topic=&key=` | the JSON value is the payload |
+//! | `application/cloudevents+json` | `?topic=&key=` | the JSON object is the event |
 //! | any, with `ce-*` headers | `?topic=&key=` | headers are attributes, the body is the payload |
 //!
 //! **Invariants.** The payload's bytes are those of the request. What can be refused without the
@@ -21,6 +21,7 @@ use pagi_protocol::{ErrorCode, PagiBaseEvent, PagiError, TopicName};
 use serde_json::value::RawValue;
 
 use crate::core::json_depth::is_deeper_than;
+use crate::core::json_pointer::JsonPointer;
 use crate::core::query;
 use crate::limits::{PAYLOAD_DEPTH_MAX, PUBLISH_KEY_BYTES_MAX};
 
@@ -38,114 +39,181 @@ pub(super) struct Publication {
     pub(super) event: PagiBaseEvent,
 }
 
+/// What holds where a request does not say.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Defaults {
+    pub(super) topic: Option<TopicName>,
+    /// Where in a JSON payload its key is.
+    pub(super) key: Option<JsonPointer>,
+}
+
 /// What the head of a request says about its body.
 #[derive(Debug)]
-pub(super) enum Plan {
+pub(super) struct Plan {
+    form: Form,
+    topic: Option<TopicName>,
+    key: Option<Bytes>,
+    key_pointer: Option<JsonPointer>,
+}
+
+/// What an event looks like.
+#[derive(Debug)]
+enum Form {
     Envelope,
-    Payload { topic: TopicName, key: Option<Bytes> },
-    Structured { topic: TopicName, key: Option<Bytes> },
-    Binary { topic: TopicName, key: Option<Bytes>, content_type: Option<String> },
+    Payload,
+    Structured,
+    Binary { content_type: Option<String> },
 }
 
 impl Plan {
     /// Reads the head.
-    pub(super) fn new(headers: &HeaderMap, query: Option<&str>) -> Result<Self, PagiError> {
+    pub(super) fn new(
+        headers: &HeaderMap,
+        query: Option<&str>,
+        defaults: &Defaults,
+    ) -> Result<Self, PagiError> {
         let [topic, key] = query::parameters(query, ["topic", "key"]).map_err(parameter)?;
         let topic = topic.map(|topic| TopicName::parse(&String::from_utf8_lossy(&topic)));
         let topic = topic.transpose()?;
-        let key = key.map(Bytes::from);
-        if key.as_ref().is_some_and(|key| key.len() > PUBLISH_KEY_BYTES_MAX) {
-            return Err(parameter(format!("the key has more than {PUBLISH_KEY_BYTES_MAX} bytes")));
+        let key = key.map(|key| bounded(Bytes::from(key)).map_err(parameter)).transpose()?;
+        let form = form(headers, topic.is_some() || key.is_some())?;
+        let topic = topic.or_else(|| defaults.topic.clone());
+        if topic.is_none() && !matches!(form, Form::Envelope) {
+            return Err(parameter("say where to store the event: add ?topic=".to_owned()));
         }
-        let content_type = content_type(headers)?;
-        let essence = content_type.map(essence).unwrap_or_default();
-        let need_topic = |topic: Option<TopicName>| {
-            topic.ok_or_else(|| parameter("say where to store the event: add ?topic=".to_owned()))
+        Ok(Self { form, topic, key, key_pointer: defaults.key.clone() })
+    }
+
+    /// Reads one event.
+    pub(super) fn read(&self, headers: &HeaderMap, body: Bytes) -> Result<Publication, PagiError> {
+        let Publication { topic, key, event } = match &self.form {
+            Form::Envelope => self.envelope(&body)?,
+            Form::Payload => self.payload(body)?,
+            Form::Structured => self.structured(&body)?,
+            Form::Binary { content_type } => self.binary(headers, content_type.as_deref(), body)?,
         };
-        if essence == "application/cloudevents+json" {
-            Ok(Self::Structured { topic: need_topic(topic)?, key })
-        } else if essence.starts_with("application/cloudevents") {
-            Err(unsupported("of CloudEvents, only single events in JSON are supported"))
-        } else if headers.keys().any(|name| name.as_str().starts_with(ATTRIBUTE_PREFIX)) {
-            let content_type = content_type.map(str::to_owned);
-            Ok(Self::Binary { topic: need_topic(topic)?, key, content_type })
-        } else if essence != JSON || !is_utf8_charset(content_type.unwrap_or_default()) {
-            Err(unsupported(
-                "send Content-Type: application/json (in UTF-8), application/cloudevents+json, \
-                 or any type with the event's attributes in ce-* headers",
-            ))
-        } else if let Some(topic) = topic {
-            Ok(Self::Payload { topic, key })
-        } else if key.is_some() {
-            Err(parameter("?key= goes with ?topic=; an envelope has its own key".to_owned()))
-        } else {
-            Ok(Self::Envelope)
-        }
+        let key = match key {
+            None => self.key_in(&event)?,
+            key => key,
+        };
+        Ok(Publication { topic, key, event })
     }
 
-    /// Reads the body.
-    pub(super) fn read(self, headers: &HeaderMap, body: Bytes) -> Result<Publication, PagiError> {
-        match self {
-            Self::Envelope => from_envelope(&body),
-            Self::Payload { topic, key } => {
-                check_json(&body)?;
-                let event = PagiBaseEvent::new(new_id(), DEFAULT_SOURCE, DEFAULT_TYPE)?
-                    .with_time(EventTime::now())
-                    .with_data_content_type(JSON)?
-                    .with_data(body);
-                Ok(Publication { topic, key, event })
-            }
-            Self::Structured { topic, key } => {
-                not_empty(&body)?;
-                // Of an event's members, only the payload can be nested.
-                check_depth(PAYLOAD_DEPTH_MAX + 1, &body)?;
-                let event = PagiBaseEvent::from_json(&body)?;
-                // It may be JSON that came as base64.
-                if let (Some(media), Some(data)) = (event.data_content_type(), event.data())
-                    && media_type_is_json(media)
-                {
-                    check_depth(PAYLOAD_DEPTH_MAX, data)?;
-                }
-                Ok(Publication { topic, key: key.or_else(|| partition_key(&event)), event })
-            }
-            Self::Binary { topic, key, content_type } => {
-                let data = (content_type.is_some() || !body.is_empty()).then_some(body);
-                if let (Some(media), Some(data)) = (&content_type, &data)
-                    && media_type_is_json(media)
-                {
-                    check_json(data)?;
-                }
-                let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-                let event =
-                    PagiBaseEvent::from_http_binary(headers, content_type.as_deref(), data)?;
-                Ok(Publication { topic, key: key.or_else(|| partition_key(&event)), event })
-            }
+    fn envelope(&self, body: &Bytes) -> Result<Publication, PagiError> {
+        not_empty(body)?;
+        let envelope = PublishEnvelope::from_json(utf8(body)?)?;
+        check_depth(PAYLOAD_DEPTH_MAX, envelope.data.get().as_bytes())?;
+        let topic = envelope.topic.map(|topic| TopicName::parse(&topic)).transpose()?;
+        let topic = topic.or_else(|| self.topic.clone());
+        let topic = topic.ok_or_else(|| invalid("the envelope has no topic".to_owned()))?;
+        let id = envelope.id.map_or_else(new_id, String::from);
+        let source = envelope.source.as_deref().unwrap_or(DEFAULT_SOURCE);
+        let event_type = envelope.event_type.as_deref().unwrap_or(DEFAULT_TYPE);
+        let time = envelope.time.map_or_else(|| Ok(EventTime::now()), EventTime::parse)?;
+        let mut event = PagiBaseEvent::new(id, source, event_type)?
+            .with_time(time)
+            .with_data_content_type(JSON)?
+            .with_data(body.slice_ref(envelope.data.get().as_bytes()));
+        if let Some(subject) = envelope.subject {
+            event = event.with_subject(subject)?;
         }
+        let key = envelope.key.map(|key| Bytes::copy_from_slice(key.as_bytes()));
+        Ok(Publication { topic, key, event })
+    }
+
+    fn payload(&self, body: Bytes) -> Result<Publication, PagiError> {
+        check_json(&body)?;
+        let event = PagiBaseEvent::new(new_id(), DEFAULT_SOURCE, DEFAULT_TYPE)?
+            .with_time(EventTime::now())
+            .with_data_content_type(JSON)?
+            .with_data(body);
+        self.to_topic(event)
+    }
+
+    fn structured(&self, body: &[u8]) -> Result<Publication, PagiError> {
+        not_empty(body)?;
+        // Of an event's members, only the payload can be nested.
+        check_depth(PAYLOAD_DEPTH_MAX + 1, body)?;
+        let event = PagiBaseEvent::from_json(body)?;
+        // It may be JSON that came as base64.
+        if let (Some(media), Some(data)) = (event.data_content_type(), event.data())
+            && media_type_is_json(media)
+        {
+            check_depth(PAYLOAD_DEPTH_MAX, data)?;
+        }
+        self.to_topic(event)
+    }
+
+    fn binary(
+        &self,
+        headers: &HeaderMap,
+        content_type: Option<&str>,
+        body: Bytes,
+    ) -> Result<Publication, PagiError> {
+        let data = (content_type.is_some() || !body.is_empty()).then_some(body);
+        if let (Some(media), Some(data)) = (content_type, &data)
+            && media_type_is_json(media)
+        {
+            check_json(data)?;
+        }
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        self.to_topic(PagiBaseEvent::from_http_binary(headers, content_type, data)?)
+    }
+
+    /// To the topic of the request, keyed by its query or else by the event.
+    fn to_topic(&self, event: PagiBaseEvent) -> Result<Publication, PagiError> {
+        let topic = self.topic.clone();
+        let topic = topic.ok_or_else(|| parameter("the request names no topic".to_owned()))?;
+        let key = self.key.clone().or_else(|| event.partition_key().map(Bytes::from));
+        Ok(Publication { topic, key, event })
+    }
+
+    /// The key that a JSON payload holds where it is told to be.
+    fn key_in(&self, event: &PagiBaseEvent) -> Result<Option<Bytes>, PagiError> {
+        let (Some(pointer), Some(data)) = (&self.key_pointer, event.data()) else {
+            return Ok(None);
+        };
+        let not_a_key = |why| invalid(format!("the payload has no clear key: {why}"));
+        // Without a media type the payload may be anything.
+        let Some(json) = std::str::from_utf8(data).ok().filter(|_| event.data_is_json()) else {
+            return Ok(None);
+        };
+        if event.data_content_type().is_none() && check_json(data).is_err() {
+            return Ok(None);
+        }
+        let key = pointer.scalar(json).map_err(not_a_key)?;
+        let key = key.map(|key| bounded(Bytes::copy_from_slice(key.as_bytes())));
+        key.transpose().map_err(not_a_key)
     }
 }
 
-fn from_envelope(body: &Bytes) -> Result<Publication, PagiError> {
-    not_empty(body)?;
-    let envelope = PublishEnvelope::from_json(utf8(body)?)?;
-    check_depth(PAYLOAD_DEPTH_MAX, envelope.data.get().as_bytes())?;
-    let topic = TopicName::parse(&envelope.topic)?;
-    let id = envelope.id.map_or_else(new_id, String::from);
-    let source = envelope.source.as_deref().unwrap_or(DEFAULT_SOURCE);
-    let event_type = envelope.event_type.as_deref().unwrap_or(DEFAULT_TYPE);
-    let time = envelope.time.map_or_else(|| Ok(EventTime::now()), EventTime::parse)?;
-    let mut event = PagiBaseEvent::new(id, source, event_type)?
-        .with_time(time)
-        .with_data_content_type(JSON)?
-        .with_data(body.slice_ref(envelope.data.get().as_bytes()));
-    if let Some(subject) = envelope.subject {
-        event = event.with_subject(subject)?;
+/// The form that the media type names. `placed` tells whether the query says where events go.
+fn form(headers: &HeaderMap, placed: bool) -> Result<Form, PagiError> {
+    let content_type = content_type(headers)?;
+    let essence = content_type.map(essence).unwrap_or_default();
+    if essence == "application/cloudevents+json" {
+        Ok(Form::Structured)
+    } else if essence.starts_with("application/cloudevents") {
+        Err(unsupported("of CloudEvents, only single events in JSON are supported"))
+    } else if headers.keys().any(|name| name.as_str().starts_with(ATTRIBUTE_PREFIX)) {
+        Ok(Form::Binary { content_type: content_type.map(str::to_owned) })
+    } else if essence != JSON || !is_utf8_charset(content_type.unwrap_or_default()) {
+        Err(unsupported(
+            "send Content-Type: application/json (in UTF-8), application/cloudevents+json, or any \
+             type with the event's attributes in ce-* headers",
+        ))
+    } else if placed {
+        Ok(Form::Payload)
+    } else {
+        Ok(Form::Envelope)
     }
-    let key = envelope.key.map(|key| Bytes::copy_from_slice(key.as_bytes()));
-    Ok(Publication { topic, key, event })
 }
 
-fn partition_key(event: &PagiBaseEvent) -> Option<Bytes> {
-    event.partition_key().map(Bytes::from)
+fn bounded(key: Bytes) -> Result<Bytes, String> {
+    if key.len() > PUBLISH_KEY_BYTES_MAX {
+        return Err(format!("the key has more than {PUBLISH_KEY_BYTES_MAX} bytes"));
+    }
+    Ok(key)
 }
 
 fn check_json(body: &[u8]) -> Result<(), PagiError> {
@@ -218,12 +286,21 @@ mod tests {
         fields: &[(&'static str, &str)],
         body: &'static [u8],
     ) -> Result<Publication, PagiError> {
+        publication_with(&Defaults::default(), query, fields, body)
+    }
+
+    fn publication_with(
+        defaults: &Defaults,
+        query: Option<&str>,
+        fields: &[(&'static str, &str)],
+        body: &'static [u8],
+    ) -> Result<Publication, PagiError> {
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             let value = HeaderValue::from_str(value).unwrap();
             headers.append(HeaderName::from_static(name), value);
         }
-        Plan::new(&headers, query)?.read(&headers, Bytes::from_static(body))
+        Plan::new(&headers, query, defaults)?.read(&headers, Bytes::from_static(body))
     }
 
     const AS_JSON: (&str, &str) = ("content-type", "application/json");
@@ -301,6 +378,7 @@ mod tests {
             (Some("topic=a/b"), &[AS_JSON], b"{}", ErrorCode::InvalidTopic, "'/'"),
             (Some("topik=a"), &[AS_JSON], b"{}", ErrorCode::InvalidParameter, "topik"),
             (Some("key=a"), &[AS_JSON], b"{}", ErrorCode::InvalidParameter, "?topic="),
+            (none, &[AS_JSON], b"{\"data\":1}", ErrorCode::InvalidEvent, "no topic"),
             (none, &[structured], b"{}", ErrorCode::InvalidParameter, "?topic="),
             (topic, &[structured], b"{}", ErrorCode::InvalidEvent, "specversion"),
             (topic, &[], b"{}", ErrorCode::UnsupportedMediaType, "application/json"),
@@ -332,5 +410,52 @@ mod tests {
         fields.push(AS_JSON);
         assert!(publication(Some("topic=t"), &fields, b"{").is_err());
         assert!(publication(Some("topic=t"), &fields, b"{}").is_ok());
+    }
+
+    #[test]
+    fn where_a_request_names_no_topic_the_default_is_taken() {
+        let defaults = Defaults { topic: Some(TopicName::parse("d").unwrap()), key: None };
+        let event = br#"{"specversion":"1.0","id":"1","source":"/s","type":"t"}"#;
+        let structured = ("content-type", "application/cloudevents+json");
+        for (query, fields, body, topic) in [
+            (None, &[AS_JSON][..], br#"{"data":1}"#.as_slice(), "d"),
+            (None, &[AS_JSON], br#"{"topic":"t","data":1}"#, "t"),
+            (Some("key=k"), &[AS_JSON], b"1", "d"),
+            (Some("topic=t"), &[AS_JSON], b"1", "t"),
+            (None, &[structured], event, "d"),
+            (None, &BINARY, b"", "d"),
+        ] {
+            let publication = publication_with(&defaults, query, fields, body).unwrap();
+            assert_eq!(publication.topic.as_str(), topic, "{query:?} {}", body.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_key_in_the_payload_is_taken_where_nothing_else_names_one() {
+        let defaults = Defaults { topic: None, key: Some("/twin/id".parse().unwrap()) };
+        let payload = br#"{"twin":{"id":7}}"#;
+        let mut keyed = BINARY.to_vec();
+        keyed.extend([AS_JSON, ("ce-partitionkey", "p")]);
+        for (query, fields, body, key) in [
+            (Some("topic=t"), &[AS_JSON][..], payload.as_slice(), Some("7")),
+            (Some("topic=t&key=q"), &[AS_JSON], payload, Some("q")),
+            (Some("topic=t"), &[AS_JSON], b"{}", None),
+            (None, &[AS_JSON], br#"{"topic":"t","data":{"twin":{"id":"a"}}}"#, Some("a")),
+            (None, &[AS_JSON], br#"{"topic":"t","key":"e","data":{"twin":{"id":1}}}"#, Some("e")),
+            (Some("topic=t"), &keyed, payload, Some("p")),
+            (Some("topic=t"), &keyed[..5], payload, Some("7")),
+            (Some("topic=t"), &keyed[..4], b"\xff", None),
+            (Some("topic=t"), &keyed[..4], b"{{", None),
+        ] {
+            let publication = publication_with(&defaults, query, fields, body).unwrap();
+            let found = publication.key.map(|key| String::from_utf8(key.to_vec()).unwrap());
+            assert_eq!(found.as_deref(), key, "{query:?} {}", body.escape_ascii());
+        }
+        let long = format!(r#"{{"twin":{{"id":"{}"}}}}"#, "x".repeat(PUBLISH_KEY_BYTES_MAX + 1));
+        for body in [r#"{"twin":{"id":{}}}"#.to_owned(), long] {
+            let body: &'static [u8] = body.leak().as_bytes();
+            let error = publication_with(&defaults, Some("topic=t"), &[AS_JSON], body).unwrap_err();
+            assert!(error.detail().contains("no clear key"), "{error}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::body::{self, Reservation};
 use super::coding::Coding;
 use super::config::Config;
-use super::publication::{Plan, Publication};
+use super::publication::{Defaults, Plan, Publication};
 use super::record::outgoing;
 use super::respond::Failure;
 use crate::core::headers::is_traceparent;
@@ -26,6 +26,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Publishes what requests bring.
 pub(super) struct Publish {
     router: PagiEventRouter,
+    defaults: Defaults,
     body_bytes_max: usize,
     body_timeout: Duration,
     budget: Arc<Semaphore>,
@@ -41,7 +42,9 @@ impl Publish {
     pub(super) fn new(config: &Config, router: PagiEventRouter) -> Self {
         let budget = Arc::new(Semaphore::new(config.in_flight_bytes_max));
         let (body_bytes_max, body_timeout) = (config.body_bytes_max, config.body_timeout);
-        Self { router, body_bytes_max, body_timeout, budget }
+        let defaults =
+            Defaults { topic: config.default_topic.clone(), key: config.key_pointer.clone() };
+        Self { router, defaults, body_bytes_max, body_timeout, budget }
     }
 
     pub(super) async fn handle(
@@ -51,7 +54,7 @@ impl Publish {
     ) -> Result<Published, Failure> {
         let (head, body) = request.into_parts();
         let coding = Coding::of(&head.headers)?;
-        let plan = Plan::new(&head.headers, head.uri.query())?;
+        let plan = Plan::new(&head.headers, head.uri.query(), &self.defaults)?;
         let mut reservation = Reservation::new(Arc::clone(&self.budget));
         let body = body::read(body, self.body_bytes_max, self.body_timeout, &mut reservation);
         let body = body.await?;
