@@ -304,6 +304,11 @@ pub const PUBLISH_BODY_BYTES_MAX: usize = 1024 * 1024;
 pub const PUBLISH_IN_FLIGHT_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The longest record key that the query may give, in bytes.
 pub const PUBLISH_KEY_BYTES_MAX: usize = 4096;
+/// Events in one batch.
+pub const PUBLISH_BATCH_EVENTS_MAX: usize = 1_000;
+/// How long the events of a request that are for a topic which was not there, or out of reach, are
+/// refused without asking again.
+pub const PUBLISH_TOPIC_BAD_FOR: Duration = Duration::from_secs(1);
 /// How deep the arrays and objects of a payload may be nested, where it is JSON: readers that go down
 /// step by step have to come back up.
 pub const PAYLOAD_DEPTH_MAX: usize = 100;

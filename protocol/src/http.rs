@@ -74,6 +74,39 @@ pub struct PublishReceipt {
     pub offset: i64,
 }
 
+/// What became of one of several events in a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum EventResult {
+    /// It is durable.
+    Stored {
+        /// Always 201, so that every result has a status.
+        status: u16,
+        /// Where it is.
+        #[serde(flatten)]
+        receipt: PublishReceipt,
+    },
+    /// It is not, or that is not known.
+    Failed(Problem),
+}
+
+impl EventResult {
+    /// The result for an event that is durable.
+    #[must_use]
+    pub const fn stored(receipt: PublishReceipt) -> Self {
+        Self::Stored { status: 201, receipt }
+    }
+
+    /// The problem, if it is one.
+    #[must_use]
+    pub const fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Stored { .. } => None,
+            Self::Failed(problem) => Some(problem),
+        }
+    }
+}
+
 /// What every answer that is not a success carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -95,6 +128,9 @@ pub struct Problem {
     /// The id of the event that may or may not be stored: a retry should carry it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub event_id: Option<String>,
+    /// What became of each event of a request with several, in their order.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub results: Option<Vec<EventResult>>,
 }
 
 impl Problem {
@@ -111,6 +147,7 @@ impl Problem {
             retryable: code.retryable(),
             request_id: request_id.to_owned(),
             event_id: None,
+            results: None,
         }
     }
 }
@@ -159,6 +196,22 @@ mod tests {
         let json = r#"{"topic":"\u0074","key":"a\"b","data":0}"#;
         let envelope = PublishEnvelope::from_json(json).unwrap();
         assert_eq!((envelope.topic.as_deref(), envelope.key.as_deref()), (Some("t"), Some("a\"b")));
+    }
+
+    #[test]
+    fn a_result_has_a_status_whatever_became_of_the_event() {
+        let receipt =
+            PublishReceipt { id: "e-1".to_owned(), topic: "t".to_owned(), partition: 2, offset: 7 };
+        let stored = EventResult::stored(receipt);
+        let json = serde_json::to_string(&stored).unwrap();
+        let expected = r#"{"status":201,"id":"e-1","topic":"t","partition":2,"offset":7}"#;
+        assert_eq!(json, expected);
+        assert_eq!(serde_json::from_str::<EventResult>(&json).unwrap(), stored);
+        let error = PagiError::new(ErrorCode::InvalidEvent, "no type");
+        let failed = EventResult::Failed(Problem::new(&error, "r-1"));
+        let json = serde_json::to_string(&failed).unwrap();
+        assert!(json.contains(r#""status":400,"#), "{json}");
+        assert_eq!(serde_json::from_str::<EventResult>(&json).unwrap(), failed);
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod main_job;
 mod operate;
 mod proxy;
 mod publish;
+mod publish_batch;
 mod publish_defaults;
 mod publish_hostile;
 mod repair;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::metrics::Metrics;
 use super::record::outgoing;
+use crate::core::tally::Tally;
 use crate::limits;
 use crate::router::{AUDIT_TOPIC, PagiEventRouter};
 use crate::telemetry::LogRate;
@@ -35,6 +36,9 @@ pub(super) struct Entry {
     pub(super) code: Option<&'static str>,
     /// Where the event is, when one was published.
     pub(super) receipt: Option<PublishReceipt>,
+    /// How several events fared, of which at least one is stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) events: Option<Tally>,
     pub(super) duration_us: u64,
     #[serde(skip)]
     pub(super) at: SystemTime,

@@ -13,7 +13,9 @@ mod respond;
 mod response_body;
 mod server;
 mod service;
+mod stored;
 mod strict_stream;
+mod submission;
 
 pub use admin::{Admin, Readiness};
 pub use config::Config;

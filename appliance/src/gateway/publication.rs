@@ -5,6 +5,7 @@
 //! | `application/json` | | the envelope says everything |
 //! | `application/json` | `?topic=&key=` | the JSON value is the payload |
 //! | `application/cloudevents+json` | `?topic=&key=` | the JSON object is the event |
+//! | `application/cloudevents-batch+json` | `?topic=&key=` | the same, in a JSON array |
 //! | any, with `ce-*` headers | `?topic=&key=` | headers are attributes, the body is the payload |
 //!
 //! **Invariants.** The payload's bytes are those of the request. What can be refused without the
@@ -20,10 +21,11 @@ use pagi_protocol::http::PublishEnvelope;
 use pagi_protocol::{ErrorCode, PagiBaseEvent, PagiError, TopicName};
 use serde_json::value::RawValue;
 
+use crate::core::json_array::{self, ArrayError};
 use crate::core::json_depth::is_deeper_than;
 use crate::core::json_pointer::JsonPointer;
 use crate::core::query;
-use crate::limits::{PAYLOAD_DEPTH_MAX, PUBLISH_KEY_BYTES_MAX};
+use crate::limits::{PAYLOAD_DEPTH_MAX, PUBLISH_BATCH_EVENTS_MAX, PUBLISH_KEY_BYTES_MAX};
 
 /// The type of an event that does not say.
 const DEFAULT_TYPE: &str = "pagi.event";
@@ -50,10 +52,20 @@ pub(super) struct Defaults {
 /// What the head of a request says about its body.
 #[derive(Debug)]
 pub(super) struct Plan {
+    framing: Framing,
     form: Form,
     topic: Option<TopicName>,
     key: Option<Bytes>,
     key_pointer: Option<JsonPointer>,
+}
+
+/// How many events there are, and how they are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// The body is one.
+    One,
+    /// The body is a JSON array of them.
+    Batch,
 }
 
 /// What an event looks like.
@@ -76,12 +88,29 @@ impl Plan {
         let topic = topic.map(|topic| TopicName::parse(&String::from_utf8_lossy(&topic)));
         let topic = topic.transpose()?;
         let key = key.map(|key| bounded(Bytes::from(key)).map_err(parameter)).transpose()?;
-        let form = form(headers, topic.is_some() || key.is_some())?;
+        let (framing, form) = form(headers, topic.is_some() || key.is_some())?;
         let topic = topic.or_else(|| defaults.topic.clone());
         if topic.is_none() && !matches!(form, Form::Envelope) {
             return Err(parameter("say where to store the event: add ?topic=".to_owned()));
         }
-        Ok(Self { form, topic, key, key_pointer: defaults.key.clone() })
+        Ok(Self { framing, form, topic, key, key_pointer: defaults.key.clone() })
+    }
+
+    pub(super) const fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// The events of a batch, each to be read by itself.
+    pub(super) fn split(&self, body: &Bytes) -> Result<Vec<Bytes>, PagiError> {
+        not_empty(body)?;
+        let events = json_array::elements(utf8(body)?, PUBLISH_BATCH_EVENTS_MAX);
+        let events = events.map_err(|error| match error {
+            ArrayError::NotAnArray(_) => invalid(format!("the batch is {error}")),
+            ArrayError::TooMany(_) => {
+                PagiError::new(ErrorCode::PayloadTooLarge, format!("the batch has {error}"))
+            }
+        })?;
+        Ok(events.into_iter().map(|event| body.slice_ref(event.as_bytes())).collect())
     }
 
     /// Reads one event.
@@ -188,24 +217,24 @@ impl Plan {
 }
 
 /// The form that the media type names. `placed` tells whether the query says where events go.
-fn form(headers: &HeaderMap, placed: bool) -> Result<Form, PagiError> {
+fn form(headers: &HeaderMap, placed: bool) -> Result<(Framing, Form), PagiError> {
     let content_type = content_type(headers)?;
     let essence = content_type.map(essence).unwrap_or_default();
     if essence == "application/cloudevents+json" {
-        Ok(Form::Structured)
+        Ok((Framing::One, Form::Structured))
+    } else if essence == "application/cloudevents-batch+json" {
+        Ok((Framing::Batch, Form::Structured))
     } else if essence.starts_with("application/cloudevents") {
-        Err(unsupported("of CloudEvents, only single events in JSON are supported"))
+        Err(unsupported("of CloudEvents, only those in JSON are supported"))
     } else if headers.keys().any(|name| name.as_str().starts_with(ATTRIBUTE_PREFIX)) {
-        Ok(Form::Binary { content_type: content_type.map(str::to_owned) })
+        Ok((Framing::One, Form::Binary { content_type: content_type.map(str::to_owned) }))
     } else if essence != JSON || !is_utf8_charset(content_type.unwrap_or_default()) {
         Err(unsupported(
-            "send Content-Type: application/json (in UTF-8), application/cloudevents+json, or any \
-             type with the event's attributes in ce-* headers",
+            "send Content-Type: application/json (in UTF-8), application/cloudevents+json, \
+             application/cloudevents-batch+json, or any type with the event's attributes in ce-* headers",
         ))
-    } else if placed {
-        Ok(Form::Payload)
     } else {
-        Ok(Form::Envelope)
+        Ok((Framing::One, if placed { Form::Payload } else { Form::Envelope }))
     }
 }
 
@@ -391,10 +420,10 @@ mod tests {
             ),
             (
                 topic,
-                &[("content-type", "application/cloudevents-batch+json")],
+                &[("content-type", "application/cloudevents+avro")],
                 b"[]",
                 ErrorCode::UnsupportedMediaType,
-                "single",
+                "JSON",
             ),
             (topic, &[("ce-id", "1")], b"", ErrorCode::InvalidEvent, "specversion"),
         ] {

@@ -1,27 +1,25 @@
-//! `POST /pagi/v1/event/publish`: from a request to a durable event.
+//! `POST /pagi/v1/event/publish`: from a request to durable events.
 //!
-//! **Invariants.** Success is answered only after the router's durable acknowledgement. The bytes
-//! of a request count against the budget until its answer is known.
+//! **Invariants.** The bytes of a request count against the budget until its answer is known. An
+//! answer is a success only if something is durable.
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request};
 use hyper::body::Incoming;
-use pagi_protocol::ErrorCode;
-use pagi_protocol::http::PublishReceipt;
+use pagi_protocol::PagiError;
 use tokio::sync::Semaphore;
 
 use super::body::{self, Reservation};
 use super::coding::Coding;
 use super::config::Config;
-use super::publication::{Defaults, Plan, Publication};
-use super::record::outgoing;
+use super::publication::{Defaults, Framing, Plan};
 use super::respond::Failure;
-use crate::core::headers::is_traceparent;
+use super::stored::Stored;
+use super::submission::{Outcomes, Submitted, Submitter};
 use crate::router::PagiEventRouter;
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Publishes what requests bring.
 pub(super) struct Publish {
@@ -30,12 +28,6 @@ pub(super) struct Publish {
     body_bytes_max: usize,
     body_timeout: Duration,
     budget: Arc<Semaphore>,
-}
-
-/// A durable event.
-pub(super) struct Published {
-    pub(super) receipt: PublishReceipt,
-    pub(super) payload_bytes: usize,
 }
 
 impl Publish {
@@ -51,45 +43,71 @@ impl Publish {
         &self,
         request: Request<Incoming>,
         request_id: &HeaderValue,
-    ) -> Result<Published, Failure> {
+    ) -> Result<Stored, Failure> {
         let (head, body) = request.into_parts();
         let coding = Coding::of(&head.headers)?;
         let plan = Plan::new(&head.headers, head.uri.query(), &self.defaults)?;
         let mut reservation = Reservation::new(Arc::clone(&self.budget));
-        let body = body::read(body, self.body_bytes_max, self.body_timeout, &mut reservation);
-        let body = body.await?;
+        let body = self.read(body, coding, &mut reservation).await?;
+        let mut submitter = Submitter::new(self.router.clone(), &head.headers, request_id);
+        match plan.framing() {
+            Framing::One => one(&plan, &head.headers, body, &mut submitter).await,
+            Framing::Batch => batch(&plan, &head, &body, &mut submitter, request_id).await,
+        }
+    }
+
+    async fn read(
+        &self,
+        body: Incoming,
+        coding: Coding,
+        reservation: &mut Reservation,
+    ) -> Result<Bytes, Failure> {
+        let body = body::read(body, self.body_bytes_max, self.body_timeout, reservation).await?;
         if coding != Coding::Identity {
             reservation.add(self.body_bytes_max)?;
         }
-        let body = coding.decode(body, self.body_bytes_max)?;
-        let Publication { topic, key, event } = plan.read(&head.headers, body)?;
-        let payload_bytes = event.data().map_or(0, Bytes::len);
-        let record = outgoing(&event, key, context(&head.headers, request_id));
-        match self.router.publish(&topic, record).await {
-            Ok(stored) => {
-                let receipt = PublishReceipt {
-                    id: event.id().to_owned(),
-                    topic: stored.topic.as_str().to_owned(),
-                    partition: stored.partition,
-                    offset: stored.offset,
-                };
-                Ok(Published { receipt, payload_bytes })
-            }
-            Err(error) if error.code() == ErrorCode::DeliveryUnknown => {
-                Err(Failure::from(error).of_event(event.id()))
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(coding.decode(body, self.body_bytes_max)?)
     }
 }
 
-/// The record headers that lead from the event back to its request.
-fn context(
+async fn one(
+    plan: &Plan,
     headers: &HeaderMap,
+    body: Bytes,
+    submitter: &mut Submitter,
+) -> Result<Stored, Failure> {
+    let publication = plan.read(headers, body)?;
+    let submitted = submitter.submit(publication, Instant::now()).await?;
+    Ok(Stored::One(submitted.outcome().await?))
+}
+
+async fn batch(
+    plan: &Plan,
+    head: &Parts,
+    body: &Bytes,
+    submitter: &mut Submitter,
     request_id: &HeaderValue,
-) -> impl Iterator<Item = (&'static str, Bytes)> {
-    let trace = headers.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
-    let id = Some(("x-request-id", Bytes::copy_from_slice(request_id.as_bytes())));
-    let trace = trace.map(|value| ("traceparent", Bytes::copy_from_slice(value.as_bytes())));
-    id.into_iter().chain(trace)
+) -> Result<Stored, Failure> {
+    let started = Instant::now();
+    let mut submitted: Vec<Result<Submitted, PagiError>> = Vec::new();
+    for event in plan.split(body)? {
+        submitted.push(match plan.read(&head.headers, event) {
+            Ok(publication) => submitter.submit(publication, started).await,
+            Err(error) => Err(error),
+        });
+    }
+    let mut outcomes = Outcomes::default();
+    let mut results = Vec::with_capacity(submitted.len());
+    for submitted in submitted {
+        let outcome = match submitted {
+            Ok(submitted) => submitted.outcome().await,
+            Err(error) => Err(error.into()),
+        };
+        results.push(outcomes.add(outcome, request_id));
+    }
+    let Outcomes { tally, payload_bytes } = outcomes;
+    match tally.status() {
+        Ok(_) => Ok(Stored::Several { tally, payload_bytes, results }),
+        Err(error) => Err(Failure::from(error).of_events(results)),
+    }
 }

@@ -8,10 +8,11 @@
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
-use pagi_protocol::http::{PROBLEM_MEDIA_TYPE, Problem, PublishReceipt};
+use pagi_protocol::http::{EventResult, PROBLEM_MEDIA_TYPE, Problem};
 use pagi_protocol::{ErrorCode, PagiError};
 
 use super::response_body::ResponseBody;
+use super::stored::Stored;
 use crate::core::framing::Refusal;
 use crate::core::route::NoRoute;
 use crate::proxy::{ProxyError, UpstreamBody};
@@ -23,12 +24,21 @@ const PROBLEM: HeaderValue = HeaderValue::from_static(PROBLEM_MEDIA_TYPE);
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
 
+/// What a failure says about events.
+#[derive(Debug)]
+enum Concerns {
+    Nothing,
+    /// The event with this id may or may not be stored.
+    OneEvent(String),
+    /// What became of each of several.
+    Several(Vec<EventResult>),
+}
+
 /// An error, and what only HTTP wants to know about it.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) error: PagiError,
-    /// The event that may or may not be stored.
-    event_id: Option<String>,
+    concerns: Concerns,
     allow: Option<&'static str>,
     proxy_error: Option<&'static str>,
     retry_after_secs: Option<u32>,
@@ -43,9 +53,25 @@ impl Failure {
         Self { accept_encoding: Some("gzip"), ..error.into() }
     }
 
+    /// The same failure, of publishing several events that fared like this.
+    pub(super) fn of_events(mut self, results: Vec<EventResult>) -> Self {
+        self.concerns = Concerns::Several(results);
+        self
+    }
+
+    /// The problem document.
+    pub(super) fn document(&self, request_id: &HeaderValue) -> Problem {
+        let problem = Problem::new(&self.error, request_id.to_str().unwrap_or_default());
+        match &self.concerns {
+            Concerns::Nothing => problem,
+            Concerns::OneEvent(id) => Problem { event_id: Some(id.clone()), ..problem },
+            Concerns::Several(results) => Problem { results: Some(results.clone()), ..problem },
+        }
+    }
+
     /// The same failure, of publishing this event.
     pub(super) fn of_event(mut self, id: &str) -> Self {
-        self.event_id = Some(id.to_owned());
+        self.concerns = Concerns::OneEvent(id.to_owned());
         self
     }
 }
@@ -55,7 +81,7 @@ impl From<PagiError> for Failure {
         Self {
             retry_after_secs: retry_after_secs(error.code()),
             error,
-            event_id: None,
+            concerns: Concerns::Nothing,
             allow: None,
             proxy_error: None,
             accept_encoding: None,
@@ -92,12 +118,18 @@ impl From<NoRoute> for Failure {
     }
 }
 
-/// The answer to a publish that is durable.
-pub(super) fn published(
-    receipt: &PublishReceipt,
-    request_id: &HeaderValue,
-) -> Response<ResponseBody> {
-    answer(StatusCode::CREATED, JSON, request_id, to_json(receipt))
+/// The answer to a publish of which something is durable.
+pub(super) fn published(stored: &Stored, request_id: &HeaderValue) -> Response<ResponseBody> {
+    match stored {
+        Stored::One(published) => {
+            answer(StatusCode::CREATED, JSON, request_id, to_json(&published.receipt))
+        }
+        Stored::Several { tally, results, .. } => {
+            let all = tally.failed == 0;
+            let status = if all { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
+            answer(status, JSON, request_id, to_json(results))
+        }
+    }
 }
 
 /// An upstream service's answer, as it was.
@@ -115,9 +147,8 @@ pub(super) fn problem(failure: &Failure, request_id: &HeaderValue) -> Response<R
     let error = &failure.error;
     let status = StatusCode::from_u16(error.http_status());
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut problem = Problem::new(error, request_id.to_str().unwrap_or_default());
-    problem.event_id.clone_from(&failure.event_id);
-    let mut response = answer(status, PROBLEM, request_id, to_json(&problem));
+    let document = to_json(&failure.document(request_id));
+    let mut response = answer(status, PROBLEM, request_id, document);
     let headers = response.headers_mut();
     if let Some(allow) = failure.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));

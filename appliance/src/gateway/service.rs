@@ -7,7 +7,6 @@ use std::time::{Duration, Instant, SystemTime};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use pagi_protocol::event::new_id;
-use pagi_protocol::http::PublishReceipt;
 use pagi_protocol::{ErrorCode, PagiError};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -21,6 +20,7 @@ use super::publish::Publish;
 use super::respond::{self, Failure, X_REQUEST_ID};
 use super::response_body::ResponseBody;
 use super::server::{self, Bounds, Handler};
+use super::stored::Stored;
 use crate::core::framing::Refusal;
 use crate::core::headers;
 use crate::core::route::{self, Route};
@@ -190,12 +190,12 @@ impl Requests {
         const ROUTE: &str = "publish";
         let path = self.audit.as_ref().map(|_| request.uri().path().to_owned());
         match self.publish.handle(request, &context.request_id).await {
-            Ok(published) => {
-                let bytes = u64::try_from(published.payload_bytes).unwrap_or(u64::MAX);
+            Ok(stored) => {
+                let bytes = u64::try_from(stored.payload_bytes()).unwrap_or(u64::MAX);
                 self.metrics.payload_bytes.inc_by(bytes);
-                let response = respond::published(&published.receipt, &context.request_id);
+                let response = respond::published(&stored, &context.request_id);
                 self.metrics.answered(ROUTE, response.status().as_u16(), context.started.elapsed());
-                self.audit(context, ROUTE, path, &response, None, Some(published.receipt));
+                self.audit(context, ROUTE, path, &response, None, Some(stored));
                 response
             }
             Err(failure) => {
@@ -263,9 +263,10 @@ impl Requests {
         path: Option<String>,
         response: &Response<ResponseBody>,
         failure: Option<&Failure>,
-        receipt: Option<PublishReceipt>,
+        stored: Option<Stored>,
     ) {
         let Some(audit) = &self.audit else { return };
+        let (receipt, events) = stored.map(Stored::into_record).unwrap_or_default();
         audit.record(audit::Entry {
             request_id: context.request_id.to_str().unwrap_or_default().to_owned(),
             client_ip: context.peer.ip().to_canonical(),
@@ -274,6 +275,7 @@ impl Requests {
             status: response.status().as_u16(),
             code: failure.map(|failure| failure.error.code().as_str()),
             receipt,
+            events,
             duration_us: u64::try_from(context.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             at: SystemTime::now(),
         });

@@ -92,13 +92,31 @@ impl PagiEventRouter {
         topic: &TopicName,
         record: OutgoingRecord,
     ) -> Result<Receipt, PagiError> {
-        let started = Instant::now();
-        let result = self.0.publish(topic, record, started).await;
-        self.0.metrics.count(&result);
-        if result.is_ok() {
-            self.0.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
+        self.submit(topic, record, Instant::now()).await?.outcome().await
+    }
+
+    /// Hands a record over, and waits only until its place among the others is certain: records
+    /// that are submitted one after the other stay in that order. The delivery timeout runs from
+    /// `started`.
+    ///
+    /// # Errors
+    /// As [`PagiEventRouter::publish`]; nothing was written.
+    pub async fn submit(
+        &self,
+        topic: &TopicName,
+        record: OutgoingRecord,
+        started: Instant,
+    ) -> Result<Submission, PagiError> {
+        match self.0.hand_over(topic, record, started).await {
+            Ok((partition, reply)) => {
+                let router = Arc::clone(&self.0);
+                Ok(Submission { router, topic: topic.clone(), partition, reply, started })
+            }
+            Err(error) => {
+                self.0.metrics.count::<Receipt>(Err(&error));
+                Err(error)
+            }
         }
-        result
     }
 
     /// Publishes an event as JSON under a key, and waits for the durable acknowledgement.
@@ -146,7 +164,8 @@ impl PagiEventRouter {
         };
         let publish = async {
             let topic = TopicName::parse(HEALTH_TOPIC)?;
-            self.0.publish(&topic, record, Instant::now()).await.map(drop)
+            let (_, reply) = self.0.hand_over(&topic, record, Instant::now()).await?;
+            told(reply).await.map(drop)
         };
         let result = tokio::time::timeout(CHECK_TIMEOUT, publish).await.unwrap_or_else(|_| {
             let detail = format!("no acknowledgement within {} s", CHECK_TIMEOUT.as_secs());
@@ -169,6 +188,48 @@ impl PagiEventRouter {
     }
 }
 
+/// A record that was handed over. Who drops this does not take the record back, but does not hear
+/// its outcome either.
+#[must_use = "the record may not be stored"]
+pub struct Submission {
+    router: Arc<Inner>,
+    topic: TopicName,
+    partition: i32,
+    reply: oneshot::Receiver<Result<i64, PagiError>>,
+    started: Instant,
+}
+
+impl Submission {
+    /// Waits for the broker's durable acknowledgement.
+    ///
+    /// # Errors
+    /// As [`PagiEventRouter::publish`].
+    pub async fn outcome(self) -> Result<Receipt, PagiError> {
+        let Self { router, topic, partition, reply, started } = self;
+        let result = told(reply).await.map(|offset| Receipt { topic, partition, offset });
+        router.metrics.count(result.as_ref());
+        if result.is_ok() {
+            router.metrics.publish_seconds.observe(started.elapsed().as_secs_f64());
+        }
+        result
+    }
+}
+
+impl Debug for Submission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = f.debug_struct("Submission");
+        debug.field("topic", &self.topic).field("partition", &self.partition);
+        debug.finish_non_exhaustive()
+    }
+}
+
+async fn told(reply: oneshot::Receiver<Result<i64, PagiError>>) -> Result<i64, PagiError> {
+    reply.await.unwrap_or_else(|_| {
+        let detail = "the delivery was abandoned before its outcome was known";
+        Err(PagiError::new(ErrorCode::DeliveryUnknown, detail))
+    })
+}
+
 impl Debug for PagiEventRouter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PagiEventRouter").field("config", &self.0.config).finish_non_exhaustive()
@@ -176,12 +237,14 @@ impl Debug for PagiEventRouter {
 }
 
 impl Inner {
-    async fn publish(
+    /// Puts a record into its partition's queue, and gives that partition and where the outcome
+    /// will be told.
+    async fn hand_over(
         self: &Arc<Self>,
         topic: &TopicName,
         record: OutgoingRecord,
         started: Instant,
-    ) -> Result<Receipt, PagiError> {
+    ) -> Result<(i32, oneshot::Receiver<Result<i64, PagiError>>), PagiError> {
         let timestamp = record.timestamp()?;
         let charge = self.admit(record.size_bytes())?;
         self.refresh_in_background();
@@ -192,20 +255,15 @@ impl Inner {
         let (reply, outcome) = oneshot::channel();
         let mut waiting =
             Waiting { item: Pending { record, timestamp, reply, charge }, bytes, give_up_at };
-        let partition = loop {
+        loop {
             let (partition, queue) = self.routes.queue_for(topic, key.as_ref(), partitions)?;
             match queue.push(waiting) {
-                Ok(()) => break partition,
+                Ok(()) => return Ok((partition, outcome)),
                 Err(Refused::Full) => return Err(overloaded("this partition's queue is full")),
                 // It closed just now; the next look finds or makes another one.
                 Err(Refused::Closed(back)) => waiting = *back,
             }
-        };
-        let offset = outcome.await.unwrap_or_else(|_| {
-            let detail = "the delivery was abandoned before its outcome was known";
-            Err(PagiError::new(ErrorCode::DeliveryUnknown, detail))
-        })?;
-        Ok(Receipt { topic: topic.clone(), partition, offset })
+        }
     }
 
     /// Takes the record's bytes from the budget.

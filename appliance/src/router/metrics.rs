@@ -66,8 +66,8 @@ impl Metrics {
     }
 
     /// Counts one publish.
-    pub(super) fn count<T>(&self, result: &Result<T, PagiError>) {
-        let outcome = result.as_ref().map_or_else(|e| e.code().as_str(), |_| "acknowledged");
+    pub(super) fn count<T>(&self, result: Result<&T, &PagiError>) {
+        let outcome = result.map_or_else(|e| e.code().as_str(), |_| "acknowledged");
         self.publishes.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 }

@@ -48,7 +48,7 @@ pub use consumer_config::{
 };
 pub use consumer_loop::{ConsumerLoop, start_consumer_loop};
 pub use event::Event;
-pub use event_router::PagiEventRouter;
+pub use event_router::{PagiEventRouter, Submission};
 pub use exec_handler::ExecHandler;
 pub use log_handler::LogHandler;
 pub use lookup::{AUDIT_TOPIC, HEALTH_TOPIC};
