@@ -306,6 +306,14 @@ pub const PUBLISH_IN_FLIGHT_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const PUBLISH_KEY_BYTES_MAX: usize = 4096;
 /// Events in one batch.
 pub const PUBLISH_BATCH_EVENTS_MAX: usize = 1_000;
+/// Events of one stream whose outcome is open.
+pub const LINES_IN_FLIGHT_MAX: usize = 1_024;
+/// Their bytes; one line that may be longer comes on top.
+pub const LINES_IN_FLIGHT_BYTES_MAX: usize = 2 << 20;
+/// Bytes of results that go out together at the latest.
+pub const LINES_CHUNK_BYTES: usize = 16 << 10;
+/// Chunks of results that wait for their client to read them.
+pub const LINES_CHUNKS_WAITING_MAX: usize = 4;
 /// How long the events of a request that are for a topic which was not there, or out of reach, are
 /// refused without asking again.
 pub const PUBLISH_TOPIC_BAD_FOR: Duration = Duration::from_secs(1);
@@ -325,6 +333,8 @@ pub const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 const _: () = assert!(PUBLISH_BODY_BYTES_MAX <= PUBLISH_IN_FLIGHT_BYTES_MAX);
 const _: () = assert!(HTTP_HEAD_BYTES_MAX <= HTTP_BUFFER_BYTES_MAX);
+// What is read at once fits beside the longest line.
+const _: () = assert!(HTTP_BUFFER_BYTES_MAX <= LINES_IN_FLIGHT_BYTES_MAX);
 
 // Process.
 

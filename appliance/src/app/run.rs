@@ -80,7 +80,13 @@ impl Running {
             brokers.clone_from(&part.router.brokers);
             let events = PagiEventRouter::new(part.router, &mut registry);
             let proxy = Proxy::new(part.proxy, &mut registry);
-            let front = PagiAPIGateway::new(part.gateway, events.clone(), proxy, &mut registry);
+            let front = PagiAPIGateway::new(
+                part.gateway,
+                events.clone(),
+                proxy,
+                &mut registry,
+                drain.clone(),
+            );
             gateway = Some((front, listener));
             router = Some(events);
         }
@@ -90,7 +96,7 @@ impl Running {
         let running = Self {
             broker,
             router,
-            gateway: gateway.map(|(front, listener)| tokio::spawn(front.serve(listener, drain))),
+            gateway: gateway.map(|(front, listener)| tokio::spawn(front.serve(listener))),
             admin: tokio::spawn(operators.serve(admin, stop)),
             draining,
             admin_stop,

@@ -11,6 +11,7 @@ pub mod json_array;
 pub mod json_depth;
 pub mod json_pointer;
 pub mod lanes;
+pub mod lines;
 pub mod log;
 pub mod query;
 pub mod retry;

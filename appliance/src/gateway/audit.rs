@@ -8,7 +8,6 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use pagi_protocol::event::{EventTime, new_id};
-use pagi_protocol::http::PublishReceipt;
 use pagi_protocol::{PagiBaseEvent, PagiError, TopicName};
 use serde::Serialize;
 use tokio::sync::mpsc::{self, Receiver, Sender};
@@ -16,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::metrics::Metrics;
 use super::record::outgoing;
-use crate::core::tally::Tally;
+use super::stored::Record;
 use crate::limits;
 use crate::router::{AUDIT_TOPIC, PagiEventRouter};
 use crate::telemetry::LogRate;
@@ -34,11 +33,8 @@ pub(super) struct Entry {
     pub(super) status: u16,
     /// The error's code, when it was one.
     pub(super) code: Option<&'static str>,
-    /// Where the event is, when one was published.
-    pub(super) receipt: Option<PublishReceipt>,
-    /// How several events fared, of which at least one is stored.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) events: Option<Tally>,
+    #[serde(flatten)]
+    pub(super) record: Record,
     pub(super) duration_us: u64,
     #[serde(skip)]
     pub(super) at: SystemTime,

@@ -34,6 +34,32 @@ impl Reservation {
         }
         Ok(())
     }
+
+    /// Takes so many more bytes out of the budget, once they are there.
+    pub(super) async fn wait_for(&mut self, bytes: usize) {
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let more = Arc::clone(&self.budget).acquire_many_owned(permits).await.ok();
+        match (&mut self.held, more) {
+            (Some(held), Some(more)) => held.merge(more),
+            (held, more) => *held = more,
+        }
+    }
+
+    /// Gives so many of the bytes, or all that there are, to another holder.
+    pub(super) fn split(&mut self, bytes: usize) -> Self {
+        let bytes = bytes.min(self.bytes());
+        let held = self.held.as_mut().and_then(|held| held.split(bytes));
+        Self { budget: Arc::clone(&self.budget), held }
+    }
+
+    /// Gives back what is more than so many bytes.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        drop(self.split(self.bytes().saturating_sub(bytes)));
+    }
+
+    fn bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+    }
 }
 
 /// Reads a body of at most `bytes_max` bytes, reserving each before it is held.
@@ -52,10 +78,7 @@ pub(super) async fn read(
     let reserve = |bytes| if announced.is_some() { Ok(()) } else { reservation.add(bytes) };
     match timeout(time_max, collect(body, bytes_max, announced, reserve)).await {
         Ok(body) => body,
-        Err(_) => Err(PagiError::new(
-            ErrorCode::RequestTimeout,
-            format!("the body did not arrive within {} s", time_max.as_secs_f32()),
-        )),
+        Err(_) => Err(too_slow(time_max)),
     }
 }
 
@@ -67,9 +90,7 @@ async fn collect(
 ) -> Result<Bytes, PagiError> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            PagiError::new(ErrorCode::InvalidEvent, format!("the body broke off: {error}"))
-        })?;
+        let frame = frame.map_err(|error| broken_off(&error))?;
         let Ok(data) = frame.into_data() else { continue };
         if whole.len() + data.len() > bytes_max {
             return Err(too_large(bytes_max));
@@ -85,6 +106,19 @@ async fn collect(
         whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
+}
+
+/// The body did not go on in time.
+pub(super) fn too_slow(time_max: Duration) -> PagiError {
+    PagiError::new(
+        ErrorCode::RequestTimeout,
+        format!("the body did not arrive within {} s", time_max.as_secs_f32()),
+    )
+}
+
+/// The body ended before its end.
+pub(super) fn broken_off(error: &hyper::Error) -> PagiError {
+    PagiError::new(ErrorCode::InvalidEvent, format!("the body broke off: {error}"))
 }
 
 fn too_large(bytes_max: usize) -> PagiError {

@@ -17,7 +17,7 @@ pub(super) struct Metrics {
     requests: Family<Answered, Counter>,
     durations: Family<Timed, Histogram, fn() -> Histogram>,
     audit: Family<AuditOutcome, Counter>,
-    pub(super) payload_bytes: Counter,
+    payload_bytes: Counter,
     pub(super) clients_left: Counter,
     pub(super) connections: Gauge,
     pub(super) connections_refused: Counter,
@@ -88,6 +88,10 @@ impl Metrics {
             metrics.audit.clone(),
         );
         metrics
+    }
+
+    pub(super) fn published(&self, payload_bytes: usize) {
+        self.payload_bytes.inc_by(u64::try_from(payload_bytes).unwrap_or(u64::MAX));
     }
 
     pub(super) fn answered(&self, route: &'static str, status: u16, took: Duration) {

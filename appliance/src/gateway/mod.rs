@@ -5,6 +5,8 @@ mod body;
 mod coding;
 mod config;
 mod finishing;
+mod lines;
+mod lines_body;
 mod metrics;
 mod publication;
 mod publish;

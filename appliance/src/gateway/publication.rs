@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `application/json` | | the envelope says everything |
 //! | `application/json` | `?topic=&key=` | the JSON value is the payload |
+//! | `application/x-ndjson` | as above | the same, one a line |
 //! | `application/cloudevents+json` | `?topic=&key=` | the JSON object is the event |
 //! | `application/cloudevents-batch+json` | `?topic=&key=` | the same, in a JSON array |
 //! | any, with `ce-*` headers | `?topic=&key=` | headers are attributes, the body is the payload |
@@ -66,6 +67,8 @@ pub(super) enum Framing {
     One,
     /// The body is a JSON array of them.
     Batch,
+    /// Each line is one.
+    Lines,
 }
 
 /// What an event looks like.
@@ -220,6 +223,7 @@ impl Plan {
 fn form(headers: &HeaderMap, placed: bool) -> Result<(Framing, Form), PagiError> {
     let content_type = content_type(headers)?;
     let essence = content_type.map(essence).unwrap_or_default();
+    let plain = if placed { Form::Payload } else { Form::Envelope };
     if essence == "application/cloudevents+json" {
         Ok((Framing::One, Form::Structured))
     } else if essence == "application/cloudevents-batch+json" {
@@ -228,13 +232,15 @@ fn form(headers: &HeaderMap, placed: bool) -> Result<(Framing, Form), PagiError>
         Err(unsupported("of CloudEvents, only those in JSON are supported"))
     } else if headers.keys().any(|name| name.as_str().starts_with(ATTRIBUTE_PREFIX)) {
         Ok((Framing::One, Form::Binary { content_type: content_type.map(str::to_owned) }))
+    } else if essence == "application/x-ndjson" {
+        Ok((Framing::Lines, plain))
     } else if essence != JSON || !is_utf8_charset(content_type.unwrap_or_default()) {
         Err(unsupported(
             "send Content-Type: application/json (in UTF-8), application/cloudevents+json, \
-             application/cloudevents-batch+json, or any type with the event's attributes in ce-* headers",
+             application/cloudevents-batch+json, application/x-ndjson, or any type with the event's attributes in ce-* headers",
         ))
     } else {
-        Ok((Framing::One, if placed { Form::Payload } else { Form::Envelope }))
+        Ok((Framing::One, plain))
     }
 }
 

@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request};
 use hyper::body::Incoming;
-use pagi_protocol::PagiError;
 use tokio::sync::Semaphore;
 
 use super::body::{self, Reservation};
 use super::coding::Coding;
 use super::config::Config;
+use super::lines::{self, Begun, Source};
 use super::publication::{Defaults, Framing, Plan};
 use super::respond::Failure;
 use super::stored::Stored;
-use super::submission::{Outcomes, Submitted, Submitter};
+use super::submission::{Outcomes, Submitter};
 use crate::router::PagiEventRouter;
+use crate::shutdown::Shutdown;
 
 /// Publishes what requests bring.
 pub(super) struct Publish {
@@ -28,32 +28,49 @@ pub(super) struct Publish {
     body_bytes_max: usize,
     body_timeout: Duration,
     budget: Arc<Semaphore>,
+    /// Ends streams, which have no end of their own.
+    stop: Shutdown,
 }
 
 impl Publish {
-    pub(super) fn new(config: &Config, router: PagiEventRouter) -> Self {
+    pub(super) fn new(config: &Config, router: PagiEventRouter, stop: Shutdown) -> Self {
         let budget = Arc::new(Semaphore::new(config.in_flight_bytes_max));
         let (body_bytes_max, body_timeout) = (config.body_bytes_max, config.body_timeout);
         let defaults =
             Defaults { topic: config.default_topic.clone(), key: config.key_pointer.clone() };
-        Self { router, defaults, body_bytes_max, body_timeout, budget }
+        Self { router, defaults, body_bytes_max, body_timeout, budget, stop }
     }
 
+    /// Publishes what `request` brings; of a stream, the first event.
+    ///
+    /// # Errors
+    /// Nothing is stored, or nothing is known to be.
     pub(super) async fn handle(
         &self,
         request: Request<Incoming>,
         request_id: &HeaderValue,
-    ) -> Result<Stored, Failure> {
+    ) -> Result<Answer, Failure> {
         let (head, body) = request.into_parts();
-        let coding = Coding::of(&head.headers)?;
-        let plan = Plan::new(&head.headers, head.uri.query(), &self.defaults)?;
+        let headers = &head.headers;
+        let coding = Coding::of(headers)?;
+        let plan = Plan::new(headers, head.uri.query(), &self.defaults)?;
+        let mut submitter = Submitter::new(self.router.clone(), headers, request_id);
+        if plan.framing() == Framing::Lines {
+            if coding != Coding::Identity {
+                return Err(Failure::of_coding("a stream of lines cannot be compressed"));
+            }
+            let (bytes_max, patience) = (self.body_bytes_max, self.body_timeout);
+            let source = Source::new(body, bytes_max, patience, &self.budget, self.stop.clone());
+            let begun = lines::begin(source, plan, submitter, request_id).await?;
+            return Ok(Answer::Lines(Box::new(begun)));
+        }
         let mut reservation = Reservation::new(Arc::clone(&self.budget));
         let body = self.read(body, coding, &mut reservation).await?;
-        let mut submitter = Submitter::new(self.router.clone(), &head.headers, request_id);
-        match plan.framing() {
-            Framing::One => one(&plan, &head.headers, body, &mut submitter).await,
-            Framing::Batch => batch(&plan, &head, &body, &mut submitter, request_id).await,
+        if plan.framing() == Framing::Batch {
+            return batch(&plan, headers, &body, &mut submitter, request_id).await;
         }
+        let submitted = submitter.submit(plan.read(headers, body), Instant::now()).await;
+        Ok(Answer::Whole(Stored::One(submitted.outcome().await?)))
     }
 
     async fn read(
@@ -70,44 +87,34 @@ impl Publish {
     }
 }
 
-async fn one(
-    plan: &Plan,
-    headers: &HeaderMap,
-    body: Bytes,
-    submitter: &mut Submitter,
-) -> Result<Stored, Failure> {
-    let publication = plan.read(headers, body)?;
-    let submitted = submitter.submit(publication, Instant::now()).await?;
-    Ok(Stored::One(submitted.outcome().await?))
+/// An answer that is a success, at least in part.
+pub(super) enum Answer {
+    /// All that there is to say.
+    Whole(Stored),
+    /// The beginning of it.
+    Lines(Box<Begun>),
 }
 
 async fn batch(
     plan: &Plan,
-    head: &Parts,
+    headers: &HeaderMap,
     body: &Bytes,
     submitter: &mut Submitter,
     request_id: &HeaderValue,
-) -> Result<Stored, Failure> {
+) -> Result<Answer, Failure> {
     let started = Instant::now();
-    let mut submitted: Vec<Result<Submitted, PagiError>> = Vec::new();
+    let mut submitted = Vec::new();
     for event in plan.split(body)? {
-        submitted.push(match plan.read(&head.headers, event) {
-            Ok(publication) => submitter.submit(publication, started).await,
-            Err(error) => Err(error),
-        });
+        submitted.push(submitter.submit(plan.read(headers, event), started).await);
     }
     let mut outcomes = Outcomes::default();
     let mut results = Vec::with_capacity(submitted.len());
     for submitted in submitted {
-        let outcome = match submitted {
-            Ok(submitted) => submitted.outcome().await,
-            Err(error) => Err(error.into()),
-        };
-        results.push(outcomes.add(outcome, request_id));
+        results.push(outcomes.add(submitted.outcome().await, request_id));
     }
     let Outcomes { tally, payload_bytes } = outcomes;
     match tally.status() {
-        Ok(_) => Ok(Stored::Several { tally, payload_bytes, results }),
+        Ok(_) => Ok(Answer::Whole(Stored::Several { tally, payload_bytes, results })),
         Err(error) => Err(Failure::from(error).of_events(results)),
     }
 }

@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use pagi_protocol::http::{EventResult, PROBLEM_MEDIA_TYPE, Problem};
 use pagi_protocol::{ErrorCode, PagiError};
 
+use super::lines_body::LinesBody;
 use super::response_body::ResponseBody;
 use super::stored::Stored;
 use crate::core::framing::Refusal;
@@ -20,6 +21,7 @@ use crate::proxy::{ProxyError, UpstreamBody};
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NDJSON: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const PROBLEM: HeaderValue = HeaderValue::from_static(PROBLEM_MEDIA_TYPE);
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const CLOSE: HeaderValue = HeaderValue::from_static("close");
@@ -130,6 +132,14 @@ pub(super) fn published(stored: &Stored, request_id: &HeaderValue) -> Response<R
             answer(status, JSON, request_id, to_json(results))
         }
     }
+}
+
+/// The answer to a stream of events: their results, as they become known.
+pub(super) fn lines(body: LinesBody, request_id: &HeaderValue) -> Response<ResponseBody> {
+    let mut response = answer(StatusCode::OK, NDJSON, request_id, Bytes::new());
+    *response.body_mut() = ResponseBody::Lines(body);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
 }
 
 /// An upstream service's answer, as it was.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use pagi_protocol::event::new_id;
 use pagi_protocol::{ErrorCode, PagiError};
@@ -16,11 +16,12 @@ use super::audit::{self, Audit};
 use super::config::Config;
 use super::finishing::Finishing;
 use super::metrics::Metrics;
-use super::publish::Publish;
+use super::publish::{Answer, Publish};
 use super::respond::{self, Failure, X_REQUEST_ID};
 use super::response_body::ResponseBody;
 use super::server::{self, Bounds, Handler};
-use super::stored::Stored;
+use super::stored::Record;
+use super::submission::Outcomes;
 use crate::core::framing::Refusal;
 use crate::core::headers;
 use crate::core::route::{self, Route};
@@ -29,6 +30,8 @@ use crate::router::PagiEventRouter;
 use crate::shutdown::Shutdown;
 use crate::telemetry::LogRate;
 
+const PUBLISH: &str = "publish";
+const TWIN_STATUS: &str = "twin_status";
 /// The shortest time between two log lines about requests that failed on our side.
 const FAILURE_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -40,43 +43,41 @@ pub struct PagiAPIGateway {
     router: PagiEventRouter,
     audit_queue: Option<Receiver<audit::Entry>>,
     all_done: Receiver<Infallible>,
+    shutdown: Shutdown,
 }
 
 impl PagiAPIGateway {
-    /// A gateway that publishes with `router` and forwards with `proxy`; its metrics go into
-    /// `registry`.
+    /// A gateway that publishes with `router` and forwards with `proxy` until `shutdown`; its metrics
+    /// go into `registry`.
     #[must_use]
     pub fn new(
         config: Config,
         router: PagiEventRouter,
         proxy: Proxy,
         registry: &mut Registry,
+        shutdown: Shutdown,
     ) -> Self {
         let metrics = Metrics::new(registry);
         let (audit, audit_queue) = config.audit.then(|| Audit::new(metrics.clone())).unzip();
         let (under_way, all_done) = mpsc::channel(1);
         let handler = Arc::new(Requests {
             _under_way: under_way,
-            publish: Publish::new(&config, router.clone()),
+            publish: Publish::new(&config, router.clone(), shutdown.clone()),
             proxy,
             audit,
             metrics,
             failures: LogRate::new(FAILURE_LOG_INTERVAL),
         });
-        Self { handler, config, router, audit_queue, all_done }
+        Self { handler, config, router, audit_queue, all_done, shutdown }
     }
 
-    /// Answers requests on `listener` until `shutdown`, and returns when every request that was
+    /// Answers requests on `listener` until the shutdown, and returns when every request that was
     /// begun is answered and every audit event published. Dropping the future ends it at once.
     ///
     /// # Errors
     /// [`ErrorCode::Internal`] when the listener cannot be used.
-    pub async fn serve(
-        self,
-        listener: std::net::TcpListener,
-        shutdown: Shutdown,
-    ) -> Result<(), PagiError> {
-        let Self { handler, config, router, audit_queue, mut all_done } = self;
+    pub async fn serve(self, listener: std::net::TcpListener) -> Result<(), PagiError> {
+        let Self { handler, config, router, audit_queue, mut all_done, shutdown } = self;
         let unusable = |error| PagiError::new(ErrorCode::Internal, format!("listener: {error}"));
         listener.set_nonblocking(true).map_err(unusable)?;
         let listener = TcpListener::from_std(listener).map_err(unusable)?;
@@ -178,29 +179,49 @@ impl Requests {
         context: Context,
     ) -> impl Future<Output = Response<ResponseBody>> + Send + 'static {
         let (observer, id) = (Arc::clone(&self), context.request_id.clone());
-        let publish = async move { self.publish(request, &context).await };
-        Finishing::new(publish, move |response| observer.left(&id, &response))
+        Finishing::new(self.publish(request, context), move |response| {
+            observer.left(&id, &response);
+        })
     }
 
     async fn publish(
-        &self,
+        self: Arc<Self>,
         request: Request<Incoming>,
-        context: &Context,
+        context: Context,
     ) -> Response<ResponseBody> {
-        const ROUTE: &str = "publish";
         let path = self.audit.as_ref().map(|_| request.uri().path().to_owned());
         match self.publish.handle(request, &context.request_id).await {
-            Ok(stored) => {
-                let bytes = u64::try_from(stored.payload_bytes()).unwrap_or(u64::MAX);
-                self.metrics.payload_bytes.inc_by(bytes);
+            Ok(Answer::Whole(stored)) => {
+                self.metrics.published(stored.payload_bytes());
                 let response = respond::published(&stored, &context.request_id);
-                self.metrics.answered(ROUTE, response.status().as_u16(), context.started.elapsed());
-                self.audit(context, ROUTE, path, &response, None, Some(stored));
+                let status = response.status();
+                self.metrics.answered(PUBLISH, status.as_u16(), context.started.elapsed());
+                self.audit(&context, PUBLISH, path, status, None, stored.into_record());
+                response
+            }
+            Ok(Answer::Lines(begun)) => {
+                let (body, rest) = begun.into_parts();
+                let response = respond::lines(body, &context.request_id);
+                let status = response.status();
+                self.metrics.answered(PUBLISH, status.as_u16(), context.started.elapsed());
+                tokio::spawn(async move {
+                    let Outcomes { tally, payload_bytes } = rest.await;
+                    self.metrics.published(payload_bytes);
+                    let record = Record::of_several(tally);
+                    self.audit(&context, PUBLISH, path, status, None, record);
+                });
                 response
             }
             Err(failure) => {
-                let response = self.refused(context, ROUTE, &failure);
-                self.audit(context, ROUTE, path, &response, Some(&failure), None);
+                let response = self.refused(&context, PUBLISH, &failure);
+                self.audit(
+                    &context,
+                    PUBLISH,
+                    path,
+                    response.status(),
+                    Some(&failure),
+                    Record::default(),
+                );
                 response
             }
         }
@@ -219,19 +240,29 @@ impl Requests {
         request: Request<Incoming>,
         context: &Context,
     ) -> Response<ResponseBody> {
-        const ROUTE: &str = "twin_status";
         let path = self.audit.as_ref().map(|_| request.uri().path().to_owned());
         match self.proxy.twin_status(id, request, context.peer.ip()).await {
             Ok(response) => {
                 let response = respond::proxied(response, &context.request_id);
-                self.metrics.answered(ROUTE, response.status().as_u16(), context.started.elapsed());
-                self.audit(context, ROUTE, path, &response, None, None);
+                self.metrics.answered(
+                    TWIN_STATUS,
+                    response.status().as_u16(),
+                    context.started.elapsed(),
+                );
+                self.audit(context, TWIN_STATUS, path, response.status(), None, Record::default());
                 response
             }
             Err(error) => {
                 let failure = error.into();
-                let response = self.refused(context, ROUTE, &failure);
-                self.audit(context, ROUTE, path, &response, Some(&failure), None);
+                let response = self.refused(context, TWIN_STATUS, &failure);
+                self.audit(
+                    context,
+                    TWIN_STATUS,
+                    path,
+                    response.status(),
+                    Some(&failure),
+                    Record::default(),
+                );
                 response
             }
         }
@@ -261,21 +292,19 @@ impl Requests {
         context: &Context,
         route: &'static str,
         path: Option<String>,
-        response: &Response<ResponseBody>,
+        status: StatusCode,
         failure: Option<&Failure>,
-        stored: Option<Stored>,
+        record: Record,
     ) {
         let Some(audit) = &self.audit else { return };
-        let (receipt, events) = stored.map(Stored::into_record).unwrap_or_default();
         audit.record(audit::Entry {
             request_id: context.request_id.to_str().unwrap_or_default().to_owned(),
             client_ip: context.peer.ip().to_canonical(),
             route,
             path: path.unwrap_or_default(),
-            status: response.status().as_u16(),
+            status: status.as_u16(),
             code: failure.map(|failure| failure.error.code().as_str()),
-            receipt,
-            events,
+            record,
             duration_us: u64::try_from(context.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             at: SystemTime::now(),
         });

@@ -2,6 +2,7 @@
 //!
 //! **Invariants.** There is none without a durable event, but for an empty batch.
 use pagi_protocol::http::{EventResult, PublishReceipt};
+use serde::Serialize;
 
 use crate::core::tally::Tally;
 
@@ -21,12 +22,27 @@ impl Stored {
         }
     }
 
-    /// For the audit: where the one event is, or how several fared.
-    pub(super) fn into_record(self) -> (Option<PublishReceipt>, Option<Tally>) {
+    pub(super) fn into_record(self) -> Record {
         match self {
-            Self::One(published) => (Some(published.receipt), None),
-            Self::Several { tally, .. } => (None, Some(tally)),
+            Self::One(published) => Record { receipt: Some(published.receipt), events: None },
+            Self::Several { tally, .. } => Record::of_several(tally),
         }
+    }
+}
+
+/// What the audit says of it.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Record {
+    /// Where the event is, when it was one.
+    receipt: Option<PublishReceipt>,
+    /// How several events fared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Tally>,
+}
+
+impl Record {
+    pub(super) const fn of_several(tally: Tally) -> Self {
+        Self { receipt: None, events: Some(tally) }
     }
 }
 

@@ -30,8 +30,10 @@ pub(super) struct Submitter {
     failed: Option<(TopicName, PagiError, Instant)>,
 }
 
-/// An event whose outcome is open.
-pub(super) struct Submitted {
+/// An event whose outcome is open, or that could not be handed over.
+pub(super) struct Submitted(Result<HandedOver, PagiError>);
+
+struct HandedOver {
     id: String,
     payload_bytes: usize,
     submission: Submission,
@@ -50,12 +52,23 @@ impl Submitter {
         Self { router, origin, failed: None }
     }
 
-    /// Hands an event over. Its delivery timeout runs from `started`.
+    /// Hands an event over, if it could be read. Its delivery timeout runs from `started`.
     pub(super) async fn submit(
+        &mut self,
+        publication: Result<Publication, PagiError>,
+        started: Instant,
+    ) -> Submitted {
+        Submitted(match publication {
+            Ok(publication) => self.hand_over(publication, started).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    async fn hand_over(
         &mut self,
         publication: Publication,
         started: Instant,
-    ) -> Result<Submitted, PagiError> {
+    ) -> Result<HandedOver, PagiError> {
         let Publication { topic, key, event } = publication;
         if let Some((failed, error, at)) = &self.failed
             && *failed == topic
@@ -67,7 +80,7 @@ impl Submitter {
         let record = outgoing(&event, key, self.origin.iter().cloned());
         match self.router.submit(&topic, record, started).await {
             Ok(submission) => {
-                Ok(Submitted { id: event.id().to_owned(), payload_bytes, submission })
+                Ok(HandedOver { id: event.id().to_owned(), payload_bytes, submission })
             }
             Err(error) => {
                 if is_of_topic(error.code()) {
@@ -87,7 +100,7 @@ const fn is_of_topic(code: ErrorCode) -> bool {
 impl Submitted {
     /// Waits for the outcome.
     pub(super) async fn outcome(self) -> Result<Published, Failure> {
-        let Self { id, payload_bytes, submission } = self;
+        let HandedOver { id, payload_bytes, submission } = self.0?;
         match submission.outcome().await {
             Ok(stored) => {
                 let topic = stored.topic.as_str().to_owned();

@@ -63,6 +63,11 @@ impl Http {
         self.stream.get_mut().shutdown(direction).unwrap();
     }
 
+    /// The same connection once more, for another thread.
+    pub(crate) fn writer(&self) -> TcpStream {
+        self.stream.get_ref().try_clone().unwrap()
+    }
+
     /// Whether the other side has closed the connection, and nothing is left to be read.
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut byte = [0];
@@ -92,6 +97,21 @@ impl Http {
 
     /// Reads a response that was asked for before.
     pub(crate) fn response(&mut self) -> io::Result<Response> {
+        let mut response = self.head()?;
+        if response.header("transfer-encoding") == Some("chunked") {
+            while let Some(chunk) = self.chunk()? {
+                response.body.extend(chunk);
+            }
+        } else if let Some(length) = response.header("content-length") {
+            let length = length.parse().map_err(|_| invalid("no number in content-length"))?;
+            response.body.resize(length, 0);
+            self.stream.read_exact(&mut response.body)?;
+        }
+        Ok(response)
+    }
+
+    /// Reads a response's head, and nothing of its body.
+    pub(crate) fn head(&mut self) -> io::Result<Response> {
         let status = self.line()?;
         let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
         let status = status.ok_or_else(|| invalid("no status line"))?;
@@ -101,30 +121,18 @@ impl Http {
             let Some((name, value)) = line.split_once(':') else { break };
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
-        let mut response = Response { status, headers, body: Vec::new() };
-        if response.header("transfer-encoding") == Some("chunked") {
-            self.chunks(&mut response.body)?;
-        } else if let Some(length) = response.header("content-length") {
-            let length = length.parse().map_err(|_| invalid("no number in content-length"))?;
-            response.body.resize(length, 0);
-            self.stream.read_exact(&mut response.body)?;
-        }
-        Ok(response)
+        Ok(Response { status, headers, body: Vec::new() })
     }
 
-    fn chunks(&mut self, body: &mut Vec<u8>) -> io::Result<()> {
-        loop {
-            let line = self.line()?;
-            let size = line.split(';').next().unwrap_or_default();
-            let size = usize::from_str_radix(size, 16).map_err(|_| invalid("no chunk size"))?;
-            let start = body.len();
-            body.resize(start + size, 0);
-            self.stream.read_exact(&mut body[start..])?;
-            self.line()?;
-            if size == 0 {
-                return Ok(());
-            }
-        }
+    /// Reads the next chunk of a body; none at its end.
+    pub(crate) fn chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let line = self.line()?;
+        let size = line.split(';').next().unwrap_or_default();
+        let size = usize::from_str_radix(size, 16).map_err(|_| invalid("no chunk size"))?;
+        let mut chunk = vec![0; size];
+        self.stream.read_exact(&mut chunk)?;
+        self.line()?;
+        Ok((size > 0).then_some(chunk))
     }
 
     fn line(&mut self) -> io::Result<String> {
