@@ -306,6 +306,12 @@ pub const PUBLISH_IN_FLIGHT_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub const PUBLISH_KEY_BYTES_MAX: usize = 4096;
 /// Events in one batch.
 pub const PUBLISH_BATCH_EVENTS_MAX: usize = 1_000;
+/// Publish requests under way at once, streams among them.
+pub const PUBLISH_REQUESTS_MAX: usize = 4_096;
+/// Clients whose rate is remembered.
+pub const CLIENTS_LIMITED_MAX: usize = 16_384;
+/// The longest that a client whose batches exceeded its rate is kept waiting for it, in nanoseconds.
+pub const CLIENT_DEBT_NS_MAX: u64 = 60_000_000_000;
 /// Events of one stream whose outcome is open.
 pub const LINES_IN_FLIGHT_MAX: usize = 1_024;
 /// Their bytes; one line that may be longer comes on top.

@@ -31,6 +31,8 @@ pub enum ErrorCode {
     UnknownTopic,
     /// The broker refused the record, and a repeat will not help.
     Rejected,
+    /// This client has done too much in a short time; nothing was written.
+    RateLimited,
     /// Too much work is queued; nothing was written.
     Overloaded,
     /// The process is shutting down; nothing was written.
@@ -68,6 +70,7 @@ impl ErrorCode {
             Self::RequestTimeout => "request_timeout",
             Self::UnknownTopic => "unknown_topic",
             Self::Rejected => "rejected",
+            Self::RateLimited => "rate_limited",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",
             Self::BrokerUnavailable => "broker_unavailable",
@@ -92,6 +95,7 @@ impl ErrorCode {
             Self::PayloadTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::Rejected => 422,
+            Self::RateLimited => 429,
             Self::InvalidConfig | Self::Internal => 500,
             Self::UpstreamUnavailable => 502,
             Self::Overloaded
@@ -109,6 +113,7 @@ impl ErrorCode {
         matches!(
             self,
             Self::RequestTimeout
+                | Self::RateLimited
                 | Self::Overloaded
                 | Self::ShuttingDown
                 | Self::BrokerUnavailable
@@ -134,6 +139,7 @@ impl ErrorCode {
             Self::RequestTimeout => "The request took too long to arrive",
             Self::UnknownTopic => "The topic does not exist",
             Self::Rejected => "The broker refused the record",
+            Self::RateLimited => "This client asks too much",
             Self::Overloaded => "Too much work is queued",
             Self::ShuttingDown => "The service is shutting down",
             Self::BrokerUnavailable => "No broker could be reached",

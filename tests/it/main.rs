@@ -31,6 +31,7 @@ mod publish;
 mod publish_batch;
 mod publish_defaults;
 mod publish_hostile;
+mod publish_limits;
 mod publish_lines;
 mod repair;
 mod settings;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use pagi_protocol::{ErrorCode, PagiError};
 
+use crate::core::rate::Rate;
 use crate::{broker, gateway, limits, proxy, router};
 use options::{BrokerOptions, GatewayOptions, ProcessOptions, ProxyOptions};
 
@@ -123,12 +124,20 @@ fn gateway_config(options: &GatewayOptions) -> Result<gateway::Config, PagiError
     if options.http_connections_max == 0 {
         return Err(invalid("--http-connections-max must be at least 1".to_owned()));
     }
+    if options.publish_requests_max == 0 {
+        return Err(invalid("--publish-requests-max must be at least 1".to_owned()));
+    }
     Ok(gateway::Config {
         connections_max: options.http_connections_max,
         idle_timeout: options.http_idle_timeout.0,
         body_timeout: options.http_body_timeout.0,
         body_bytes_max: body.0,
         in_flight_bytes_max: in_flight.0,
+        publish_requests_max: options.publish_requests_max,
+        client_rate: options.client_rate.map(|per_second| Rate {
+            per_second,
+            burst: options.client_burst.unwrap_or(per_second),
+        }),
         default_topic: options.default_topic.clone(),
         key_pointer: options.key_pointer.clone(),
         audit: options.audit,

@@ -1,6 +1,7 @@
 //! Every setting with its flag, its `PAGI_` variable and its default. The TOML key is the flag's
 //! name with `_` for `-`.
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
@@ -108,6 +109,16 @@ pub struct GatewayOptions {
     #[arg(long, env = "PAGI_PUBLISH_BODY_BYTES_MAX", value_name = "SIZE",
         default_value_t = Size(limits::PUBLISH_BODY_BYTES_MAX))]
     pub publish_body_bytes_max: Size,
+    /// Publish requests under way at once, streams among them
+    #[arg(long, env = "PAGI_PUBLISH_REQUESTS_MAX", value_name = "N",
+        default_value_t = limits::PUBLISH_REQUESTS_MAX)]
+    pub publish_requests_max: usize,
+    /// Events a second that one client address may publish [default: as many as it likes]
+    #[arg(long, env = "PAGI_CLIENT_RATE", value_name = "N")]
+    pub client_rate: Option<NonZeroU32>,
+    /// Events that it may publish at once after a silence [default: as many as in a second]
+    #[arg(long, env = "PAGI_CLIENT_BURST", value_name = "N", requires = "client_rate")]
+    pub client_burst: Option<NonZeroU32>,
     /// Bytes of all publish requests at once
     #[arg(long, env = "PAGI_PUBLISH_IN_FLIGHT_BYTES_MAX", value_name = "SIZE",
         default_value_t = Size(limits::PUBLISH_IN_FLIGHT_BYTES_MAX))]

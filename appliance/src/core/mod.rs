@@ -14,6 +14,7 @@ pub mod lanes;
 pub mod lines;
 pub mod log;
 pub mod query;
+pub mod rate;
 pub mod retry;
 pub mod route;
 pub mod tally;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use pagi_protocol::TopicName;
 
 use crate::core::json_pointer::JsonPointer;
+use crate::core::rate::Rate;
 use crate::limits;
 
 /// What the gateway may be told. See [`limits`] for the defaults.
@@ -19,6 +20,10 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// The bytes of all publish requests at once.
     pub in_flight_bytes_max: usize,
+    /// Publish requests under way at once.
+    pub publish_requests_max: usize,
+    /// How much each client may publish; none is as much as it likes.
+    pub client_rate: Option<Rate>,
     /// The topic of events that name none.
     pub default_topic: Option<TopicName>,
     /// Where in a JSON payload its key is, where nothing else names one.
@@ -35,6 +40,8 @@ impl Default for Config {
             body_timeout: limits::HTTP_BODY_TIMEOUT,
             body_bytes_max: limits::PUBLISH_BODY_BYTES_MAX,
             in_flight_bytes_max: limits::PUBLISH_IN_FLIGHT_BYTES_MAX,
+            publish_requests_max: limits::PUBLISH_REQUESTS_MAX,
+            client_rate: None,
             default_topic: None,
             key_pointer: None,
             audit: false,

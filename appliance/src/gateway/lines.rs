@@ -18,8 +18,9 @@ use pagi_protocol::http::EventResult;
 use pagi_protocol::{ErrorCode, PagiError};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
+use super::admission::Admitted;
 use super::body::{Reservation, broken_off, too_slow};
 use super::lines_body::{self, LinesBody, LinesWriter};
 use super::publication::Plan;
@@ -32,6 +33,7 @@ use crate::shutdown::Shutdown;
 /// Where lines come from.
 pub(super) struct Source {
     body: Incoming,
+    admitted: Admitted,
     lines: Lines,
     line_bytes_max: usize,
     patience: Duration,
@@ -78,6 +80,7 @@ impl Source {
     /// The lines of `body`. It may be silent for as long as `patience`.
     pub(super) fn new(
         body: Incoming,
+        admitted: Admitted,
         line_bytes_max: usize,
         patience: Duration,
         budget: &Arc<Semaphore>,
@@ -89,7 +92,7 @@ impl Source {
             shared: Reservation::new(Arc::clone(budget)),
         };
         let lines = Lines::new(line_bytes_max);
-        Self { body, lines, line_bytes_max, patience, held, stop, ended: false }
+        Self { body, admitted, lines, line_bytes_max, patience, held, stop, ended: false }
     }
 
     /// The next line; none at the end.
@@ -232,6 +235,11 @@ async fn read(mut source: Source, plan: Plan, mut submitter: Submitter, window: 
         let waiting = match source.next().await {
             Ok(None) => return,
             Ok(Some((line, held))) => {
+                // The first one was counted when the request was let in.
+                let rest = source.admitted.charge(1);
+                if !rest.is_zero() {
+                    sleep(rest).await;
+                }
                 let submitted = submit(&source, &plan, &mut submitter, line).await;
                 Waiting::Event { submitted, _held: held }
             }

@@ -1,5 +1,6 @@
 //! The HTTP front door: publish, proxy, admin, and the one place where errors become HTTP.
 mod admin;
+mod admission;
 mod audit;
 mod body;
 mod coding;

@@ -2,14 +2,16 @@
 //!
 //! **Invariants.** The bytes of a request count against the budget until its answer is known. An
 //! answer is a success only if something is durable.
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tokio::sync::Semaphore;
 
+use super::admission::Admission;
 use super::body::{self, Reservation};
 use super::coding::Coding;
 use super::config::Config;
@@ -28,6 +30,7 @@ pub(super) struct Publish {
     body_bytes_max: usize,
     body_timeout: Duration,
     budget: Arc<Semaphore>,
+    admission: Admission,
     /// Ends streams, which have no end of their own.
     stop: Shutdown,
 }
@@ -38,7 +41,9 @@ impl Publish {
         let (body_bytes_max, body_timeout) = (config.body_bytes_max, config.body_timeout);
         let defaults =
             Defaults { topic: config.default_topic.clone(), key: config.key_pointer.clone() };
-        Self { router, defaults, body_bytes_max, body_timeout, budget, stop }
+        let requests_max = config.publish_requests_max;
+        let admission = Admission::new(router.clone(), requests_max, config.client_rate);
+        Self { admission, router, defaults, body_bytes_max, body_timeout, budget, stop }
     }
 
     /// Publishes what `request` brings; of a stream, the first event.
@@ -48,8 +53,10 @@ impl Publish {
     pub(super) async fn handle(
         &self,
         request: Request<Incoming>,
+        client: IpAddr,
         request_id: &HeaderValue,
     ) -> Result<Answer, Failure> {
+        let admitted = self.admission.admit(client, request.body().size_hint().exact())?;
         let (head, body) = request.into_parts();
         let headers = &head.headers;
         let coding = Coding::of(headers)?;
@@ -60,14 +67,17 @@ impl Publish {
                 return Err(Failure::of_coding("a stream of lines cannot be compressed"));
             }
             let (bytes_max, patience) = (self.body_bytes_max, self.body_timeout);
-            let source = Source::new(body, bytes_max, patience, &self.budget, self.stop.clone());
+            let (budget, stop) = (&self.budget, self.stop.clone());
+            let source = Source::new(body, admitted, bytes_max, patience, budget, stop);
             let begun = lines::begin(source, plan, submitter, request_id).await?;
             return Ok(Answer::Lines(Box::new(begun)));
         }
         let mut reservation = Reservation::new(Arc::clone(&self.budget));
         let body = self.read(body, coding, &mut reservation).await?;
         if plan.framing() == Framing::Batch {
-            return batch(&plan, headers, &body, &mut submitter, request_id).await;
+            let events = plan.split(&body)?;
+            admitted.charge(events.len().saturating_sub(1));
+            return batch(&plan, headers, events, &mut submitter, request_id).await;
         }
         let submitted = submitter.submit(plan.read(headers, body), Instant::now()).await;
         Ok(Answer::Whole(Stored::One(submitted.outcome().await?)))
@@ -98,13 +108,13 @@ pub(super) enum Answer {
 async fn batch(
     plan: &Plan,
     headers: &HeaderMap,
-    body: &Bytes,
+    events: Vec<Bytes>,
     submitter: &mut Submitter,
     request_id: &HeaderValue,
 ) -> Result<Answer, Failure> {
     let started = Instant::now();
-    let mut submitted = Vec::new();
-    for event in plan.split(body)? {
+    let mut submitted = Vec::with_capacity(events.len());
+    for event in events {
         submitted.push(submitter.submit(plan.read(headers, event), started).await);
     }
     let mut outcomes = Outcomes::default();

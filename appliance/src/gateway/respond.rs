@@ -55,6 +55,12 @@ impl Failure {
         Self { accept_encoding: Some("gzip"), ..error.into() }
     }
 
+    /// The same failure, to be tried again after so many seconds.
+    pub(super) const fn after_secs(mut self, secs: u32) -> Self {
+        self.retry_after_secs = Some(secs);
+        self
+    }
+
     /// The same failure, of publishing several events that fared like this.
     pub(super) fn of_events(mut self, results: Vec<EventResult>) -> Self {
         self.concerns = Concerns::Several(results);
@@ -205,7 +211,7 @@ fn answer(
 /// How many seconds to wait before the same request, where that makes sense.
 const fn retry_after_secs(code: ErrorCode) -> Option<u32> {
     match code {
-        ErrorCode::Overloaded | ErrorCode::DeliveryUnknown => Some(1),
+        ErrorCode::RateLimited | ErrorCode::Overloaded | ErrorCode::DeliveryUnknown => Some(1),
         ErrorCode::BrokerUnavailable | ErrorCode::ShuttingDown => Some(2),
         ErrorCode::StorageFull => Some(30),
         _ => None,
@@ -246,6 +252,7 @@ mod tests {
             (ErrorCode::PayloadTooLarge, 413, None),
             (ErrorCode::UnsupportedMediaType, 415, None),
             (ErrorCode::Rejected, 422, None),
+            (ErrorCode::RateLimited, 429, Some("1")),
             (ErrorCode::Internal, 500, None),
             (ErrorCode::UpstreamUnavailable, 502, None),
             (ErrorCode::Overloaded, 503, Some("1")),

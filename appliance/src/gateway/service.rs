@@ -190,7 +190,7 @@ impl Requests {
         context: Context,
     ) -> Response<ResponseBody> {
         let path = self.audit.as_ref().map(|_| request.uri().path().to_owned());
-        match self.publish.handle(request, &context.request_id).await {
+        match self.publish.handle(request, context.peer.ip(), &context.request_id).await {
             Ok(Answer::Whole(stored)) => {
                 self.metrics.published(stored.payload_bytes());
                 let response = respond::published(&stored, &context.request_id);

@@ -143,6 +143,12 @@ impl PagiEventRouter {
         self.publish(&topic, record).await.map(drop)
     }
 
+    /// How many more bytes of records would be accepted now.
+    #[must_use]
+    pub fn room_bytes(&self) -> usize {
+        self.0.budget.available_permits()
+    }
+
     /// Whether events can be published: writes a tiny record to [`HEALTH_TOPIC`]. The answer is
     /// kept for some seconds, so that asking often costs nothing.
     ///
