@@ -262,6 +262,18 @@ fn a_stream_that_falls_silent_or_meets_a_stop_is_ended_with_a_reason() {
     assert_eq!(stream.result(), None);
     assert!(stream.http.is_closed());
 
+    // Bytes that do not make a line do not count as a sign of life; blank lines do.
+    let mut stream = Stream::begin(gateway.http(), &format!("?topic={topic}"));
+    stream.send("1\n");
+    stream.head();
+    assert_eq!(stream.result().unwrap()["status"], 201);
+    let mut writer = stream.http.writer();
+    let dripping = std::thread::spawn(move || while writer.write_all(b"1\r\n2\r\n").is_ok() {});
+    assert_eq!(stream.result().unwrap()["code"], "request_timeout");
+    assert_eq!(stream.result(), None);
+    drop(stream);
+    dripping.join().unwrap();
+
     let gateway = gateway_on(&appliance, |_| {});
     let mut stream = Stream::begin(gateway.http(), &format!("?topic={topic}"));
     stream.send("1\n");

@@ -18,7 +18,7 @@ use pagi_protocol::http::EventResult;
 use pagi_protocol::{ErrorCode, PagiError};
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::admission::Admitted;
 use super::body::{Reservation, broken_off, too_slow};
@@ -39,6 +39,8 @@ pub(super) struct Source {
     patience: Duration,
     held: Held,
     stop: Shutdown,
+    /// By when the line that has begun must be complete.
+    due: Option<Instant>,
     ended: bool,
 }
 
@@ -77,7 +79,7 @@ enum Waiting {
 }
 
 impl Source {
-    /// The lines of `body`. It may be silent for as long as `patience`.
+    /// The lines of `body`. Each may take as long as `patience`, and so may the silence before it.
     pub(super) fn new(
         body: Incoming,
         admitted: Admitted,
@@ -92,7 +94,17 @@ impl Source {
             shared: Reservation::new(Arc::clone(budget)),
         };
         let lines = Lines::new(line_bytes_max);
-        Self { body, admitted, lines, line_bytes_max, patience, held, stop, ended: false }
+        Self {
+            body,
+            admitted,
+            lines,
+            line_bytes_max,
+            patience,
+            held,
+            stop,
+            due: None,
+            ended: false,
+        }
     }
 
     /// The next line; none at the end.
@@ -105,9 +117,13 @@ impl Source {
                     Line::Whole(bytes) => bytes.len(),
                     Line::TooLong => 0,
                 });
+                self.due = None;
                 return Ok(Some((line, held)));
             }
             self.held.shrink_to(self.lines.held_bytes());
+            if self.lines.held_bytes() == 0 {
+                self.due = None;
+            }
             if self.ended {
                 return Ok(None);
             }
@@ -117,15 +133,18 @@ impl Source {
 
     /// Reads on.
     async fn read(&mut self) -> Result<(), PagiError> {
+        // Who sends a line byte by byte must not hold on to memory for ever.
+        let due = *self.due.get_or_insert_with(|| Instant::now() + self.patience);
         let frame = tokio::select! {
             biased;
             () = self.stop.requested() => {
                 let detail = "the service is stopping; what follows was not read";
                 return Err(PagiError::new(ErrorCode::ShuttingDown, detail));
             }
-            frame = timeout(self.patience, self.body.frame()) => frame,
+            () = sleep_until(due.into()) => return Err(too_slow(self.patience)),
+            frame = self.body.frame() => frame,
         };
-        match frame.map_err(|_| too_slow(self.patience))? {
+        match frame {
             None => self.ended = true,
             Some(frame) => {
                 if let Ok(data) = frame.map_err(|error| broken_off(&error))?.into_data() {
