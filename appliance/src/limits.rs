@@ -198,6 +198,8 @@ pub const COMMIT_RENEWAL: Duration = Duration::from_secs(24 * 60 * 60);
 pub const FETCH_WAIT: Duration = Duration::from_millis(FETCH_WAIT_MS.cast_unsigned() as u64);
 /// The same in milliseconds.
 pub const FETCH_WAIT_MS: i32 = 500;
+/// After so many answers in a row that make no sense, a partition is not read on.
+pub const SENSELESS_ANSWERS_MAX: u32 = 3;
 /// The most bytes in one fetch.
 pub const FETCH_BYTES_MAX: i32 = 1 << 20;
 /// The bytes in one fetch that every partition may have, however many there are.

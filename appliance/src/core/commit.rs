@@ -8,6 +8,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+/// How far a group got in a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The next offset to read.
+    pub offset: i64,
+    /// The leader epoch of what is before it, by which others notice that it was lost (KIP-320);
+    /// -1 where it is not known.
+    pub epoch: i32,
+}
+
 /// One partition: which events are out, and up to where all are done.
 #[derive(Debug, Clone)]
 pub struct Progress {
@@ -15,13 +25,15 @@ pub struct Progress {
     out: VecDeque<(i64, bool)>,
     /// Where the next event handed out may be at the earliest.
     next: i64,
+    /// Where leader epochs begin.
+    epochs: VecDeque<(i64, i32)>,
 }
 
 impl Progress {
     /// Nothing is out; the first event will be at `start` or later.
     #[must_use]
     pub const fn new(start: i64) -> Self {
-        Self { out: VecDeque::new(), next: start }
+        Self { out: VecDeque::new(), next: start, epochs: VecDeque::new() }
     }
 
     /// The event at `offset` is being worked on. Offsets between it and the one before hold no
@@ -64,6 +76,25 @@ impl Progress {
         self.out.front().map_or(self.next, |(offset, _)| *offset)
     }
 
+    /// From this offset on the leader epoch is this one. Told in the order of the offsets.
+    pub fn begin_epoch(&mut self, from: i64, epoch: i32) {
+        if self.epochs.back().is_none_or(|(_, last)| *last != epoch) {
+            let watermark = self.watermark();
+            while self.epochs.get(1).is_some_and(|(from, _)| *from < watermark) {
+                self.epochs.pop_front();
+            }
+            self.epochs.push_back((from, epoch));
+        }
+    }
+
+    /// What may be committed: the watermark, and the leader epoch of the offset before it.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        let offset = self.watermark();
+        let begun = self.epochs.iter().rev().find(|(from, _)| *from < offset);
+        Position { offset, epoch: begun.map_or(-1, |(_, epoch)| *epoch) }
+    }
+
     /// Whether everything that was handed out is done, or given up.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -83,7 +114,7 @@ pub struct Ledger<P> {
     /// Commits unchanged offsets too after so long, since groups forget what is not renewed.
     renewal: Duration,
     partitions: BTreeMap<P, Entry>,
-    in_flight: Option<Vec<(P, i64)>>,
+    in_flight: Option<Vec<(P, Position)>>,
     due_at: Instant,
     renew_at: Instant,
 }
@@ -167,7 +198,7 @@ impl<P: Ord + Clone> Ledger<P> {
 
     /// What to commit now, which is then in flight until [`Ledger::settle`]. Nothing if a commit
     /// is in flight, if none is due and none is `forced`, or if nothing is new.
-    pub fn take(&mut self, now: Instant, forced: bool) -> Option<Vec<(P, i64)>> {
+    pub fn take(&mut self, now: Instant, forced: bool) -> Option<Vec<(P, Position)>> {
         if self.in_flight.is_some() || (now < self.due_at && !forced) {
             return None;
         }
@@ -176,9 +207,11 @@ impl<P: Ord + Clone> Ledger<P> {
         let offsets: Vec<_> = self
             .partitions
             .iter()
-            .map(|(partition, entry)| (partition, entry.progress.watermark(), entry.committed))
-            .filter(|(_, watermark, committed)| renew || committed.is_none_or(|c| *watermark > c))
-            .map(|(partition, watermark, _)| (partition.clone(), watermark))
+            .map(|(partition, entry)| (partition, entry.progress.position(), entry.committed))
+            .filter(|(_, position, committed)| {
+                renew || committed.is_none_or(|committed| position.offset > committed)
+            })
+            .map(|(partition, position, _)| (partition.clone(), position))
             .collect();
         if offsets.is_empty() {
             return None;
@@ -192,11 +225,11 @@ impl<P: Ord + Clone> Ledger<P> {
 
     /// The commit in flight has ended; unless it was `stored`, its offsets are taken again.
     pub fn settle(&mut self, stored: bool) {
-        for (partition, offset) in self.in_flight.take().unwrap_or_default() {
+        for (partition, position) in self.in_flight.take().unwrap_or_default() {
             if let Some(entry) = self.partitions.get_mut(&partition)
                 && stored
             {
-                entry.committed = Some(offset);
+                entry.committed = Some(position.offset);
             }
         }
     }
@@ -219,6 +252,32 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    /// A position, where nothing tells the leader epoch.
+    const fn at(offset: i64) -> Position {
+        Position { offset, epoch: -1 }
+    }
+
+    #[test]
+    fn the_leader_epoch_is_that_of_the_offset_before_the_watermark() {
+        let mut progress = Progress::new(5);
+        progress.begin_epoch(i64::MIN, 1);
+        assert_eq!(progress.position(), Position { offset: 5, epoch: 1 });
+        progress.begin_epoch(5, 2);
+        for offset in [5, 6, 9] {
+            progress.hand_out(offset);
+        }
+        progress.begin_epoch(7, 3);
+        for (done, offset, epoch) in [(6, 5, 1), (5, 9, 3), (9, 10, 3)] {
+            progress.complete(done);
+            assert_eq!(progress.position(), Position { offset, epoch });
+        }
+        (4..100).for_each(|epoch| progress.begin_epoch(9, epoch));
+        assert_eq!(progress.position(), Position { offset: 10, epoch: 99 });
+        assert!(progress.epochs.len() <= 2, "those before the watermark are forgotten");
+        progress.restart(0);
+        assert_eq!(progress.position(), at(0));
+    }
 
     #[test]
     fn the_watermark_waits_for_the_oldest_event_that_is_not_done() {
@@ -244,7 +303,7 @@ mod tests {
         assert!(!ledger.is_idle(&"p"));
         ledger.progress(&"p").unwrap().complete(0);
         assert!(ledger.is_idle(&"p") && !ledger.is_drained(&"p"));
-        assert_eq!(ledger.take(now, true), Some(vec![("p", 1)]));
+        assert_eq!(ledger.take(now, true), Some(vec![("p", at(1))]));
         assert!(!ledger.is_drained(&"p"), "the commit is under way");
         ledger.settle(true);
         assert!(ledger.is_drained(&"p"));
@@ -294,14 +353,14 @@ mod tests {
         ledger.add("a", 0, Some(0));
         ledger.progress(&"a").unwrap().skip_to(7);
         assert_eq!(ledger.take(now, false), None, "not due yet");
-        assert_eq!(ledger.take(now + SECOND, false), Some(vec![("a", 7)]));
+        assert_eq!(ledger.take(now + SECOND, false), Some(vec![("a", at(7))]));
         assert_eq!(ledger.take(now + 9 * SECOND, true), None, "one is in flight");
         ledger.settle(false);
-        assert_eq!(ledger.take(now + 9 * SECOND, false), Some(vec![("a", 7)]));
+        assert_eq!(ledger.take(now + 9 * SECOND, false), Some(vec![("a", at(7))]));
         ledger.settle(true);
         assert!(ledger.is_settled());
         assert_eq!(ledger.take(now + 20 * SECOND, true), None, "nothing is new");
-        assert_eq!(ledger.take(now + 100 * SECOND, false), Some(vec![("a", 7)]), "renewed");
+        assert_eq!(ledger.take(now + 100 * SECOND, false), Some(vec![("a", at(7))]), "renewed");
     }
 
     #[test]
@@ -310,7 +369,7 @@ mod tests {
         let mut ledger = Ledger::new(SECOND, 100 * SECOND, now);
         ledger.add(1, 42, None);
         assert!(!ledger.is_settled());
-        assert_eq!(ledger.take(now, true), Some(vec![(1, 42)]));
+        assert_eq!(ledger.take(now, true), Some(vec![(1, at(42))]));
     }
 
     #[derive(Debug, Clone)]
@@ -358,7 +417,7 @@ mod tests {
                         progress.skip_to(next);
                     }
                     Step::Take => if let Some(offsets) = ledger.take(now, true) {
-                        let (_, offset) = offsets[0];
+                        let Position { offset, .. } = offsets[0].1;
                         prop_assert!(in_flight.is_none());
                         prop_assert!(offset > stored, "{offset} after {stored}");
                         prop_assert!(open.iter().all(|open| *open >= offset));

@@ -17,8 +17,8 @@ use rskafka::client::partition::{PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder};
 
 use super::connection::LinkError;
+use super::leader::Leader;
 use super::nodelay::NoDelay;
-use super::raw_fetch::{self, Found};
 use super::sync::lock;
 use super::topic_partition::TopicPartition;
 use super::verdict::CallError;
@@ -111,9 +111,9 @@ impl Cluster {
         result
     }
 
-    /// What is at an offset, as it is on the wire.
-    pub(super) async fn look(&self, id: &TopicPartition, offset: i64) -> Result<Found, LinkError> {
-        raw_fetch::look(&self.brokers, &self.client_id, id, offset, self.message_bytes_max).await
+    /// Connects to the leader of a partition, to read it. Does not create its topic.
+    pub(super) async fn lead(&self, id: &TopicPartition) -> Result<Leader, LinkError> {
+        Leader::open(&self.brokers, &self.client_id, id, self.message_bytes_max).await
     }
 
     /// Looks at the cluster's topics, unless someone did a moment ago.

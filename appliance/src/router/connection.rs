@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pagi_protocol::kafka::cursor::DecodeError;
+use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::exchange::{Message, decode_response, encode_request};
 use pagi_protocol::kafka::frame::{self, InvalidLength};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -33,9 +34,34 @@ pub(crate) enum LinkError {
     /// The answer is that to another request.
     #[error("the answer is that to another request")]
     Correlation,
+    /// The broker answers with this error code.
+    #[error("the broker answers {}", code_name(*.0))]
+    Refused(i16),
+    /// The answer does not tell what was asked for.
+    #[error("the answer leaves out what was asked for")]
+    LeftOut,
+    /// The topic has no such partition.
+    #[error("the partition does not exist")]
+    NoPartition,
     /// The partition has no leader that is known.
     #[error("the partition has no leader at the moment")]
     NoLeader,
+}
+
+fn code_name(code: i16) -> String {
+    KafkaCode::from_number(code).map_or_else(|| format!("error {code}"), |code| format!("{code:?}"))
+}
+
+impl LinkError {
+    /// Whether an answer came that cannot be read.
+    pub(super) const fn is_senseless(&self) -> bool {
+        matches!(self, Self::Length(_) | Self::Decode(_) | Self::Correlation | Self::LeftOut)
+    }
+
+    /// Whether the broker answers with this code.
+    pub(super) const fn is(&self, code: KafkaCode) -> bool {
+        matches!(self, Self::Refused(number) if *number == code.number())
+    }
 }
 
 /// A connection to one broker.

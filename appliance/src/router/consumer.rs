@@ -267,17 +267,15 @@ impl Consumer {
     fn take_in(&mut self, id: &TopicPartition, fetched: Fetched) -> Result<(), PagiError> {
         match fetched {
             Fetched::Started { start, committed, end } => {
-                self.ledger.add(id.clone(), start, committed.then_some(start));
+                self.ledger.add(id.clone(), start, committed.map(|_| start));
+                if let (Some(progress), Some(epoch)) = (self.ledger.progress(id), committed) {
+                    progress.begin_epoch(i64::MIN, epoch);
+                }
                 if let Some(known) = self.ends.get_mut(id) {
                     *known = Some(end);
                 }
             }
-            Fetched::Events(events) => self.hand_out(id, events),
-            Fetched::SkippedTo(next) => {
-                if let Some(progress) = self.ledger.progress(id) {
-                    progress.skip_to(next);
-                }
-            }
+            Fetched::Read { events, next, epochs } => self.hand_out(id, events, next, &epochs),
             Fetched::Restarted(start) => self.ledger.restart(id, start),
             Fetched::Failed(error) => return Err(error),
         }
@@ -285,11 +283,23 @@ impl Consumer {
     }
 
     /// Gives events to the handlers, up to the number that is wanted at most.
-    fn hand_out(&mut self, id: &TopicPartition, mut events: Vec<Event>) {
+    fn hand_out(
+        &mut self,
+        id: &TopicPartition,
+        mut events: Vec<Event>,
+        next: i64,
+        epochs: &[(i64, i32)],
+    ) {
         let Some(progress) = self.ledger.progress(id) else { return };
+        epochs.iter().for_each(|(from, epoch)| progress.begin_epoch(*from, *epoch));
         let wanted = self.config.events_max.map_or(u64::MAX, |max| max - self.handed_out);
-        events.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let all = events.len() <= wanted;
+        events.truncate(wanted);
         events.retain(|event| progress.hand_out(event.offset));
+        if all {
+            progress.skip_to(next);
+        }
         self.handed_out += events.len() as u64;
         self.delivery.give(events);
     }

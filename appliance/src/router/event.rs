@@ -17,8 +17,7 @@ pub struct Event {
     pub timestamp_ms: i64,
     /// The key, byte for byte.
     pub key: Option<Bytes>,
-    /// Names and values; a value may be null. `rskafka` sorts them, and keeps one of each name;
-    /// only where it cannot read a batch do all come, in the order of the record.
+    /// Names and values, in the order of the record; a name may come again, a value may be null.
     pub headers: Vec<(String, Option<Bytes>)>,
     /// The payload, byte for byte; none is a tombstone.
     pub value: Option<Bytes>,

@@ -1,6 +1,7 @@
 //! A broker for tests that misbehaves on command: one node, one partition per topic, one log for
 //! all topics, one group.
 use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::exchange::{Request, decode_header, decode_request, encode_response};
 use pagi_protocol::kafka::messages::api_versions::{ApiVersion, ApiVersionsResponse};
 use pagi_protocol::kafka::messages::fetch::{
-    FetchPartitionResponse, FetchResponse, FetchTopicResponse,
+    AbortedTransaction, FetchPartitionResponse, FetchResponse, FetchTopicResponse,
 };
 use pagi_protocol::kafka::messages::find_coordinator::FindCoordinatorResponse;
 use pagi_protocol::kafka::messages::list_offsets::{
@@ -32,7 +33,7 @@ use pagi_protocol::kafka::messages::produce::{
     ProducePartitionResponse, ProduceResponse, ProduceTopicResponse,
 };
 use pagi_protocol::kafka::record::{Record, RecordReader};
-use pagi_protocol::kafka::record_batch::assign;
+use pagi_protocol::kafka::record_batch::{BatchHeader, assign};
 use pagi_protocol::kafka::wire::Records;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -49,6 +50,10 @@ pub(super) enum Fate {
     Silence,
     /// The connection is closed instead of an answer.
     Close,
+    /// It is stored, and the client is asked to be slower.
+    Throttle,
+    /// Instead of an answer, the length of one comes, and nothing behind it.
+    Length(u32),
 }
 
 /// The broker. It stores what no fate was set for.
@@ -56,7 +61,7 @@ pub(super) enum Fate {
 pub(super) struct FakeBroker(Arc<Inner>);
 
 struct Inner {
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     state: Mutex<State>,
     /// A permit for each produce request that may be answered.
     answers: Semaphore,
@@ -64,6 +69,8 @@ struct Inner {
     requests: watch::Sender<usize>,
     /// Changes when all connections are to be closed.
     hang_up: watch::Sender<()>,
+    /// Changes when it is to listen no more.
+    stop: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -73,11 +80,26 @@ struct State {
     fates: VecDeque<Fate>,
     poison: Option<Bytes>,
     stored: Vec<Vec<Bytes>>,
+    /// The batches of the produce requests that were stored, as they came.
+    taken: Vec<Bytes>,
+    /// What is fetched instead of what is stored, batch by batch.
+    forged: Option<Vec<Bytes>>,
+    aborted: Vec<(i64, AbortedTransaction)>,
+    /// Behind which an open transaction begins.
+    last_stable: Option<i64>,
+    fetches: usize,
+    /// Fetches are not answered.
+    holds_fetches: bool,
+    /// The length that comes instead of the answer to a fetch.
+    fetch_length: Option<u32>,
+    /// The other broker, which leads all partitions.
+    leader: Option<SocketAddr>,
     /// The first offset that is still there.
     log_start: i64,
     log_end: i64,
     /// What the group has committed.
     committed: Option<i64>,
+    committed_epoch: i32,
     commit_fates: VecDeque<KafkaCode>,
 }
 
@@ -92,12 +114,20 @@ impl FakeBroker {
             answers: Semaphore::new(1_000_000),
             requests: watch::Sender::new(0),
             hang_up: watch::Sender::new(()),
+            stop: watch::Sender::new(()),
         }));
         let serving = broker.clone();
+        let mut stopping = broker.0.stop.subscribe();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let connection = serving.clone();
-                tokio::spawn(async move { connection.serve(stream).await });
+            let accepting = async {
+                while let Ok((stream, _)) = listener.accept().await {
+                    let connection = serving.clone();
+                    tokio::spawn(async move { connection.serve(stream).await });
+                }
+            };
+            tokio::select! {
+                _ = stopping.changed() => {}
+                () = accepting => {}
             }
         });
         broker
@@ -166,6 +196,60 @@ impl FakeBroker {
         self.0.hang_up.send_replace(());
     }
 
+    /// It is no more: nobody listens, and all connections are closed.
+    pub(super) fn stop(&self) {
+        self.0.stop.send_replace(());
+        self.hang_up();
+    }
+
+    /// From now on the partitions are led by another broker.
+    pub(super) fn follow(&self, leader: &Self) {
+        lock(&self.0.state).leader = Some(leader.0.address);
+    }
+
+    /// From now on these batches are fetched, whatever is stored; the partition ends at `end`.
+    pub(super) fn forge(&self, batches: Vec<Vec<u8>>, end: i64) {
+        let mut state = lock(&self.0.state);
+        state.forged = Some(batches.into_iter().map(Bytes::from).collect());
+        state.log_end = end;
+    }
+
+    /// Of what is fetched, this transaction is aborted; its marker is at `last_offset`.
+    pub(super) fn abort(&self, producer_id: i64, first_offset: i64, last_offset: i64) {
+        let transaction = AbortedTransaction { producer_id, first_offset };
+        lock(&self.0.state).aborted.push((last_offset, transaction));
+    }
+
+    /// A transaction that is open begins here; nothing from it on is fetched.
+    pub(super) fn open_transaction(&self, last_stable: Option<i64>) {
+        lock(&self.0.state).last_stable = last_stable;
+    }
+
+    /// Answers no fetch any more.
+    pub(super) fn hold_fetches(&self) {
+        lock(&self.0.state).holds_fetches = true;
+    }
+
+    /// Answers fetches with this length of an answer, and nothing behind it.
+    pub(super) fn answer_fetches_with_length(&self, length: u32) {
+        lock(&self.0.state).fetch_length = Some(length);
+    }
+
+    /// How many fetches have come.
+    pub(super) fn fetch_count(&self) -> usize {
+        lock(&self.0.state).fetches
+    }
+
+    /// The batches of the produce requests that were stored, as they came.
+    pub(super) fn taken(&self) -> Vec<Bytes> {
+        lock(&self.0.state).taken.clone()
+    }
+
+    /// The leader epoch of what the group has committed.
+    pub(super) fn committed_epoch(&self) -> i32 {
+        lock(&self.0.state).committed_epoch
+    }
+
     /// Waits until so many produce requests have come.
     pub(super) async fn requests(&self, count: usize) {
         let mut requests = self.0.requests.subscribe();
@@ -213,9 +297,7 @@ impl FakeBroker {
                 }
                 Request::Fetch(request) => {
                     let offset = request.topics[0].partitions[0].fetch_offset;
-                    if lock(&self.0.state).log_end == offset {
-                        tokio::time::sleep(Duration::from_millis(20)).await;
-                    }
+                    self.before_fetch(stream, offset).await?;
                     let topic = request.topics[0].topic.clone();
                     encode_response(&lock(&self.0.state).fetch(topic, offset), version, id)
                 }
@@ -233,13 +315,7 @@ impl FakeBroker {
                     self.0.answers.acquire().await.unwrap().forget();
                     let topic = request.topic_data.into_iter().next().unwrap();
                     let batch = topic.partition_data.into_iter().next().unwrap().records.unwrap();
-                    if lock(&self.0.state)
-                        .fates
-                        .pop_front_if(|f| matches!(f, Fate::Silence))
-                        .is_some()
-                    {
-                        std::future::pending::<()>().await;
-                    }
+                    self.before_produce(stream).await?;
                     match self.produce(topic.name, &batch) {
                         Some(response) => encode_response(&response, version, id),
                         None => return Ok(()),
@@ -251,6 +327,37 @@ impl FakeBroker {
         }
     }
 
+    async fn before_fetch(&self, stream: &mut TcpStream, offset: i64) -> std::io::Result<()> {
+        let (length, holds, at_end) = {
+            let mut state = lock(&self.0.state);
+            state.fetches += 1;
+            (state.fetch_length, state.holds_fetches, state.log_end == offset)
+        };
+        if let Some(length) = length {
+            stream.write_u32(length).await?;
+        }
+        if length.is_some() || holds {
+            std::future::pending::<()>().await;
+        }
+        if at_end {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    async fn before_produce(&self, stream: &mut TcpStream) -> std::io::Result<()> {
+        let fate = lock(&self.0.state)
+            .fates
+            .pop_front_if(|fate| matches!(fate, Fate::Silence | Fate::Length(_)));
+        if let Some(Fate::Length(length)) = fate {
+            stream.write_u32(length).await?;
+        }
+        if fate.is_some() {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
     fn metadata(&self, names: Option<Vec<String>>) -> MetadataResponse {
         let mut state = lock(&self.0.state);
         if state.creates_topics {
@@ -258,7 +365,8 @@ impl FakeBroker {
         }
         let names = names.unwrap_or_else(|| state.topics.iter().cloned().collect());
         let topics = names.into_iter().map(|name| {
-            let partition = MetadataPartition { leader_id: 1, ..MetadataPartition::default() };
+            let leader_id = node_id(state.leader.unwrap_or(self.0.address));
+            let partition = MetadataPartition { leader_id, ..MetadataPartition::default() };
             match state.topics.contains(&name) {
                 true => MetadataTopic {
                     name: Some(name),
@@ -272,16 +380,17 @@ impl FakeBroker {
                 },
             }
         });
-        let this = MetadataBroker {
-            node_id: 1,
-            host: self.0.address.ip().to_string(),
-            port: self.0.address.port().into(),
+        let all = [self.0.address].into_iter().chain(state.leader);
+        let brokers = all.map(|address| MetadataBroker {
+            node_id: node_id(address),
+            host: address.ip().to_string(),
+            port: address.port().into(),
             rack: None,
-        };
+        });
         MetadataResponse {
             topics: topics.collect(),
-            brokers: vec![this],
-            controller_id: 1,
+            brokers: brokers.collect(),
+            controller_id: node_id(self.0.address),
             ..MetadataResponse::default()
         }
     }
@@ -292,11 +401,17 @@ impl FakeBroker {
         let records = RecordReader::of_batch(batch).unwrap();
         let payloads: Vec<_> = records.map(|r| r.unwrap().1.value.unwrap_or_default()).collect();
         let poisoned = state.poison.as_ref().is_some_and(|poison| payloads.contains(poison));
-        let (code, base_offset) = match state.fates.pop_front() {
-            Some(Fate::Close | Fate::Silence) => return None,
+        let fate = state.fates.pop_front();
+        let throttle_time_ms = i32::from(matches!(fate, Some(Fate::Throttle)));
+        let (code, base_offset) = match fate {
+            _ if state.leader.is_some() => (KafkaCode::NotLeaderOrFollower, -1),
+            Some(Fate::Close | Fate::Silence | Fate::Length(_)) => return None,
             Some(Fate::Refuse(code)) => (code, -1),
             None if poisoned => (KafkaCode::InvalidRecord, -1),
-            None => (KafkaCode::None, state.append(payloads)),
+            Some(Fate::Throttle) | None => {
+                state.taken.push(batch.clone());
+                (KafkaCode::None, state.append(payloads))
+            }
         };
         let partition = ProducePartitionResponse {
             error_code: code.number(),
@@ -305,8 +420,13 @@ impl FakeBroker {
         };
         let responses =
             vec![ProduceTopicResponse { name: topic, partition_responses: vec![partition] }];
-        Some(ProduceResponse { responses, ..ProduceResponse::default() })
+        Some(ProduceResponse { responses, throttle_time_ms })
     }
+}
+
+/// Different for each broker.
+fn node_id(address: SocketAddr) -> i32 {
+    address.port().into()
 }
 
 fn api_versions() -> ApiVersionsResponse {
@@ -328,9 +448,21 @@ impl State {
 
     fn fetch(&self, topic: String, offset: i64) -> FetchResponse {
         let in_range = (self.log_start..=self.log_end).contains(&offset);
-        let code = if in_range { KafkaCode::None } else { KafkaCode::OffsetOutOfRange };
+        let code = match (self.leader, in_range) {
+            (Some(_), _) => KafkaCode::NotLeaderOrFollower,
+            (None, false) => KafkaCode::OffsetOutOfRange,
+            (None, true) => KafkaCode::None,
+        };
         let mut base_offset = self.log_start;
         let mut records = Records::default();
+        let last_stable_offset = self.last_stable.unwrap_or(self.log_end);
+        let forged = self.forged.iter().flatten().filter(|batch| {
+            let header = BatchHeader::parse(batch).unwrap();
+            header.next_offset() > offset && header.base_offset < last_stable_offset
+        });
+        records.0.extend(forged.cloned());
+        let in_range = in_range && self.forged.is_none();
+        let aborted = self.aborted.iter().filter(|(last_offset, _)| *last_offset >= offset);
         for payloads in self.stored.iter().filter(|_| in_range) {
             let next = base_offset + i64::try_from(payloads.len()).unwrap();
             if next > offset {
@@ -348,7 +480,8 @@ impl State {
         let partition = FetchPartitionResponse {
             error_code: code.number(),
             high_watermark: self.log_end,
-            last_stable_offset: self.log_end,
+            last_stable_offset,
+            aborted_transactions: Some(aborted.map(|(_, aborted)| aborted.clone()).collect()),
             records,
             ..FetchPartitionResponse::default()
         };
@@ -362,7 +495,8 @@ impl FakeBroker {
         const EARLIEST: i64 = -2;
         let state = lock(&self.0.state);
         let earliest = request.topics[0].partitions[0].timestamp == EARLIEST;
-        let offset = if earliest { state.log_start } else { state.log_end };
+        let latest = state.last_stable.unwrap_or(state.log_end);
+        let offset = if earliest { state.log_start } else { latest };
         let name = request.topics[0].name.clone();
         let partition = ListOffsetsPartitionResponse { offset, ..Default::default() };
         let topic = ListOffsetsTopicResponse { name, partitions: vec![partition] };
@@ -379,7 +513,12 @@ impl FakeBroker {
 
     fn offset_fetch(&self, request: OffsetFetchRequest) -> OffsetFetchResponse {
         let committed_offset = self.committed().unwrap_or(-1);
-        let partition = OffsetFetchPartitionResponse { committed_offset, ..Default::default() };
+        let committed_leader_epoch = self.committed_epoch();
+        let partition = OffsetFetchPartitionResponse {
+            committed_offset,
+            committed_leader_epoch,
+            ..Default::default()
+        };
         let topics = request.topics.unwrap().into_iter().map(|topic| OffsetFetchTopicResponse {
             name: topic.name,
             partitions: vec![partition.clone()],
@@ -391,7 +530,9 @@ impl FakeBroker {
         let mut state = lock(&self.0.state);
         let code = state.commit_fates.pop_front().unwrap_or(KafkaCode::None);
         if code == KafkaCode::None {
-            state.committed = Some(request.topics[0].partitions[0].committed_offset);
+            let partition = &request.topics[0].partitions[0];
+            state.committed = Some(partition.committed_offset);
+            state.committed_epoch = partition.committed_leader_epoch;
         }
         let partition =
             OffsetCommitPartitionResponse { partition_index: 0, error_code: code.number() };

@@ -1,35 +1,35 @@
 //! The task of one partition that is read: fetches, in order and without end.
 //!
 //! **Invariants.** Events are sent in the order of their offsets, each once. No offset is passed
-//! over unless there is no event at it: a gap is told ([`Fetched::SkippedTo`]), a jump is told and
+//! over unless there is no event at it: a gap is told ([`Fetched::Read`]), a jump is told and
 //! logged ([`Fetched::Restarted`]), and what cannot be read is an error, never a skip. A topic is
 //! not created by reading it.
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use pagi_protocol::kafka::record::Record as RawRecord;
+use pagi_protocol::kafka::error_code::KafkaCode;
+use pagi_protocol::kafka::messages::fetch::FetchPartitionResponse;
+use pagi_protocol::kafka::record::Record;
 use pagi_protocol::{ErrorCode, PagiError};
-use rskafka::client::error::ProtocolError;
-use rskafka::client::partition::{OffsetAt, PartitionClient};
-use rskafka::record::RecordAndOffset;
 use tokio::sync::mpsc;
 
-use super::cluster::{Cluster, bounded_kafka};
+use super::batches;
+use super::cluster::Cluster;
+use super::connection::LinkError;
 use super::consumer_config::OutOfRange;
 use super::event::Event;
-use super::raw_fetch::Found;
+use super::leader::{End, Leader};
 use super::sync::random;
 use super::topic_partition::TopicPartition;
-use super::verdict::CallError;
+use crate::core::commit::Position;
 use crate::core::retry::Backoff;
-use crate::limits::{BROKER_CALL_TIMEOUT, FETCH_WAIT, FETCH_WAIT_MS, RETRY_FIRST, RETRY_MAX};
+use crate::limits::{FETCH_WAIT, RETRY_FIRST, RETRY_MAX, SENSELESS_ANSWERS_MAX};
 
 /// Where a partition is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Start {
     /// From what the group has committed.
-    Committed(i64),
+    Committed(Position),
     /// From the oldest event.
     Earliest,
     /// From the next event to come.
@@ -39,12 +39,24 @@ pub(super) enum Start {
 /// What was fetched.
 #[derive(Debug)]
 pub(super) enum Fetched {
-    /// Reading starts at `start`, which the group has `committed` or not. `end` is where the partition ended then.
-    Started { start: i64, committed: bool, end: i64 },
-    /// Events, in the order of their offsets; never empty.
-    Events(Vec<Event>),
-    /// There is no event before this offset that was not sent.
-    SkippedTo(i64),
+    /// Reading starts.
+    Started {
+        /// Here.
+        start: i64,
+        /// If the group has committed that: with this leader epoch.
+        committed: Option<i32>,
+        /// Where the partition ended then.
+        end: i64,
+    },
+    /// Some of the partition.
+    Read {
+        /// In the order of their offsets; none for a gap.
+        events: Vec<Event>,
+        /// The offset behind them; there is no other event before it.
+        next: i64,
+        /// Where leader epochs begin: from this offset on, this one.
+        epochs: Vec<(i64, i32)>,
+    },
     /// There was nothing at the old place: reading goes on here.
     Restarted(i64),
     /// Reading cannot go on.
@@ -66,30 +78,18 @@ pub(super) struct Fetcher {
     pub(super) out: mpsc::Sender<Read>,
 }
 
-/// Where reading goes on.
-struct Position {
-    next: i64,
-    /// For so many fetches, only one batch each.
-    narrow: u32,
-}
-
-/// The bytes to ask for to get one batch: a broker gives the first one whole.
-const FIRST_BATCH_ONLY: i32 = 2;
-/// Fetches of one batch each after a fetch that could not be read.
-const NARROW_FETCHES: u32 = 16;
-
 /// Why a fetch did not succeed.
 enum Trouble {
     /// The broker could not be asked; it will be tried again.
-    Call(CallError),
+    Call(LinkError),
     /// Nobody listens any more.
     Unheard,
     /// It cannot go on.
     Failed(PagiError),
 }
 
-impl From<CallError> for Trouble {
-    fn from(error: CallError) -> Self {
+impl From<LinkError> for Trouble {
+    fn from(error: LinkError) -> Self {
         Self::Call(error)
     }
 }
@@ -98,32 +98,34 @@ impl Fetcher {
     /// Fetches until nobody listens any more, or until it cannot go on.
     pub(super) async fn run(self) {
         let mut health = Health::new();
-        let mut position = None;
+        let mut next = None;
         loop {
-            match self.session(&mut position, &mut health).await {
+            let failed = match self.session(&mut next, &mut health).await {
                 Trouble::Unheard => return,
-                Trouble::Failed(error) => {
-                    let _ = self.send(Fetched::Failed(error)).await;
-                    return;
-                }
-                Trouble::Call(error) => {
-                    let wait = health.failed(&self.id, &error);
-                    tokio::time::sleep(wait).await;
-                }
-            }
+                Trouble::Failed(error) => error,
+                Trouble::Call(error) => match health.failed(&self.id, &error) {
+                    Some(wait) => {
+                        tokio::time::sleep(wait).await;
+                        continue;
+                    }
+                    None => self.unreadable(next, &error),
+                },
+            };
+            let _ = self.send(Fetched::Failed(failed)).await;
+            return;
         }
     }
 
     /// Opens a connection and fetches over it until there is trouble.
-    async fn session(&self, position: &mut Option<Position>, health: &mut Health) -> Trouble {
-        let client = match self.open().await {
-            Ok(client) => client,
+    async fn session(&self, next: &mut Option<i64>, health: &mut Health) -> Trouble {
+        let mut leader = match self.cluster.lead(&self.id).await {
+            Ok(leader) => leader,
             Err(error) => return error.into(),
         };
         loop {
-            let stepped = match position {
-                None => self.begin(&client).await.map(|start| *position = Some(start)),
-                Some(position) => self.step(&client, position).await,
+            let stepped = match next {
+                None => self.begin(&mut leader).await.map(|start| *next = Some(start)),
+                Some(next) => self.step(&mut leader, next).await,
             };
             match stepped {
                 Ok(()) => health.succeeded(&self.id),
@@ -132,105 +134,61 @@ impl Fetcher {
         }
     }
 
-    /// Connects to the partition's leader, but only if the partition is there: asking for one
-    /// that is not would make some brokers create its topic.
-    async fn open(&self) -> Result<PartitionClient, CallError> {
-        let TopicPartition { topic, partition } = &self.id;
-        self.cluster.refresh(BROKER_CALL_TIMEOUT).await?;
-        let count = self.cluster.partition_count(topic.as_str()).map_or(0, u32::from);
-        if u32::try_from(*partition).map_or(true, |index| index >= count) {
-            return Err(CallError::Told("the partition does not exist".to_owned()));
-        }
-        self.cluster.open(topic.as_str(), *partition, BROKER_CALL_TIMEOUT).await
-    }
-
     /// Finds out where to start, and tells it.
-    async fn begin(&self, client: &PartitionClient) -> Result<Position, Trouble> {
-        let end = offset(client, OffsetAt::Latest).await?;
+    async fn begin(&self, leader: &mut Leader) -> Result<i64, Trouble> {
+        let end = leader.offset(End::Latest).await?;
         let (start, committed) = match self.start {
-            // Nothing would ever be fetched from behind the end, nor be said about it.
-            Start::Committed(next) if next > end => match self.elsewhere(client, next).await? {
-                Some(start) => (start, false),
-                None => (next, true),
-            },
-            Start::Committed(next) => (next, true),
-            Start::Earliest => (offset(client, OffsetAt::Earliest).await?, false),
-            Start::Latest => (end, false),
+            Start::Committed(Position { offset, epoch }) => {
+                // Nothing would ever be fetched from behind the end, nor be said about it.
+                let is_behind = offset > end;
+                let elsewhere =
+                    if is_behind { self.elsewhere(leader, offset).await? } else { None };
+                elsewhere.map_or((offset, Some(epoch)), |start| (start, None))
+            }
+            Start::Earliest => (leader.offset(End::Earliest).await?, None),
+            Start::Latest => (end, None),
         };
         self.send(Fetched::Started { start, committed, end }).await?;
-        Ok(Position { next: start, narrow: 0 })
+        Ok(start)
     }
 
     /// One fetch.
-    async fn step(&self, client: &PartitionClient, at: &mut Position) -> Result<(), Trouble> {
-        let bytes_max = if at.narrow > 0 { FIRST_BATCH_ONLY } else { self.bytes_max };
-        let fetch = client.fetch_records(at.next, 1..bytes_max, FETCH_WAIT_MS);
-        match bounded_kafka(FETCH_WAIT + BROKER_CALL_TIMEOUT, fetch).await {
-            Ok((records, high_watermark)) => {
-                let events: Vec<_> = records.into_iter().map(|r| self.event(r)).collect();
-                match events.last() {
-                    Some(last) => at.next = last.offset + 1,
-                    None if high_watermark > at.next => return self.look(client, at, None).await,
-                    None => return Ok(()),
+    async fn step(&self, leader: &mut Leader, next: &mut i64) -> Result<(), Trouble> {
+        let asked_at = Instant::now();
+        match leader.fetch(*next, self.bytes_max).await {
+            Ok(mut answer) => {
+                // What was decoded is one piece, or none.
+                let bytes = answer.records.0.pop().unwrap_or_default();
+                let aborted = answer.aborted_transactions.take().unwrap_or_default();
+                let read = batches::read(bytes, aborted, *next)
+                    .map_err(|error| Trouble::Failed(self.unreadable(Some(*next), &error)))?;
+                if read.next == *next {
+                    return wait(*next, &answer, asked_at).await;
                 }
-                at.narrow = at.narrow.saturating_sub(1);
-                self.send(Fetched::Events(events)).await
+                *next = read.next;
+                let events = read.records.into_iter().map(|record| self.event(record)).collect();
+                self.send(Fetched::Read { events, next: *next, epochs: read.epochs }).await
             }
-            Err(error) if error.code() == Some(ProtocolError::OffsetOutOfRange) => {
-                let to = self.elsewhere(client, at.next).await?.ok_or(Trouble::Call(error))?;
-                at.next = to;
+            Err(error) if error.is(KafkaCode::OffsetOutOfRange) => {
+                let to = self.elsewhere(leader, *next).await?.ok_or(Trouble::Call(error))?;
+                *next = to;
                 self.send(Fetched::Restarted(to)).await
             }
-            Err(error) if error.is_undecodable() && at.narrow == 0 => {
-                // One batch spoils a whole fetch for `rskafka`: go batch by batch to find it.
-                at.narrow = NARROW_FETCHES;
-                Ok(())
-            }
-            Err(error) if error.is_undecodable() => self.look(client, at, Some(error)).await,
             Err(error) => Err(error.into()),
         }
     }
 
-    /// `rskafka` shows nothing at an offset below the high watermark, or cannot read what is
-    /// there: finds out what it is, and steps over it if it is no event.
-    async fn look(
-        &self,
-        client: &PartitionClient,
-        at: &mut Position,
-        error: Option<CallError>,
-    ) -> Result<(), Trouble> {
-        if error.is_none() && offset(client, OffsetAt::Latest).await? <= at.next {
-            // An open transaction: its end has to be waited for.
-            tokio::time::sleep(FETCH_WAIT).await;
-            return Ok(());
-        }
-        let next = at.next;
-        let found = self.cluster.look(&self.id, next).await;
-        match found.map_err(|error| CallError::Told(error.to_string()))? {
-            Found::Nothing => Ok(()),
-            Found::Records { records, next } => {
-                let events: Vec<_> = records.into_iter().map(|r| self.raw_event(r)).collect();
-                tracing::debug!(partition = %self.id, from = at.next, to = next,
-                    events = events.len(), "read around rskafka");
-                if !events.is_empty() {
-                    self.send(Fetched::Events(events)).await?;
-                }
-                at.next = next;
-                self.send(Fetched::SkippedTo(next)).await
-            }
-            Found::Unreadable(what) => {
-                let why = error.map_or_else(String::new, |error| format!(" ({error})"));
-                let detail = format!("{}: cannot read on at offset {next}: {what}{why}", self.id);
-                Err(Trouble::Failed(PagiError::new(ErrorCode::Rejected, detail)))
-            }
-        }
+    fn unreadable(&self, next: Option<i64>, error: &impl std::fmt::Display) -> PagiError {
+        let at = next.map_or_else(String::new, |next| format!(" on at offset {next}"));
+        let detail = format!("{}: cannot read{at}: {error}", self.id);
+        PagiError::new(ErrorCode::Rejected, detail)
     }
 
     /// Where the policy wants to go on, since `next` is not there; logged, as events may be lost.
     /// `None` when it is there after all.
-    async fn elsewhere(&self, client: &PartitionClient, next: i64) -> Result<Option<i64>, Trouble> {
-        let earliest = offset(client, OffsetAt::Earliest).await?;
-        let latest = offset(client, OffsetAt::Latest).await?;
+    async fn elsewhere(&self, leader: &mut Leader, next: i64) -> Result<Option<i64>, Trouble> {
+        let earliest = leader.offset(End::Earliest).await?;
+        let latest = leader.offset(End::Latest).await?;
         if (earliest..=latest).contains(&next) {
             return Ok(None);
         }
@@ -251,24 +209,7 @@ impl Fetcher {
         Ok(Some(to))
     }
 
-    fn event(&self, record: RecordAndOffset) -> Event {
-        let RecordAndOffset { record, offset } = record;
-        Event {
-            topic: self.id.topic.clone(),
-            partition: self.id.partition,
-            offset,
-            timestamp_ms: record.timestamp.timestamp_millis(),
-            key: record.key.map(Bytes::from),
-            headers: record
-                .headers
-                .into_iter()
-                .map(|(name, value)| (name, Some(Bytes::from(value))))
-                .collect(),
-            value: record.value.map(Bytes::from),
-        }
-    }
-
-    fn raw_event(&self, (offset, record): (i64, RawRecord)) -> Event {
+    fn event(&self, (offset, record): (i64, Record)) -> Event {
         Event {
             topic: self.id.topic.clone(),
             partition: self.id.partition,
@@ -286,32 +227,48 @@ impl Fetcher {
     }
 }
 
-async fn offset(client: &PartitionClient, at: OffsetAt) -> Result<i64, CallError> {
-    bounded_kafka(BROKER_CALL_TIMEOUT, client.get_offset(at)).await
+/// After an answer with nothing in it that was not read before.
+async fn wait(
+    next: i64,
+    answer: &FetchPartitionResponse,
+    asked_at: Instant,
+) -> Result<(), Trouble> {
+    if answer.last_stable_offset > next {
+        return Err(LinkError::LeftOut.into());
+    }
+    // The broker should have waited; behind an open transaction not every one does.
+    let pause = if answer.high_watermark > next { FETCH_WAIT } else { RETRY_FIRST };
+    tokio::time::sleep_until((asked_at + pause).into()).await;
+    Ok(())
 }
 
 /// Whether it goes well, so that only a change is logged.
 struct Health {
     backoff: Backoff,
     failing: bool,
+    /// Answers in a row that cannot be read.
+    senseless: u32,
 }
 
 impl Health {
     const fn new() -> Self {
-        Self { backoff: Backoff::new(RETRY_FIRST, RETRY_MAX), failing: false }
+        Self { backoff: Backoff::new(RETRY_FIRST, RETRY_MAX), failing: false, senseless: 0 }
     }
 
     fn succeeded(&mut self, id: &TopicPartition) {
+        self.senseless = 0;
         if std::mem::take(&mut self.failing) {
             tracing::info!(partition = %id, "reading again");
             self.backoff.reset();
         }
     }
 
-    fn failed(&mut self, id: &TopicPartition, error: &CallError) -> Duration {
+    /// How long to wait before the next try; nothing if another try makes no sense.
+    fn failed(&mut self, id: &TopicPartition, error: &LinkError) -> Option<Duration> {
         if !std::mem::replace(&mut self.failing, true) {
             tracing::warn!(partition = %id, %error, "cannot read, trying again");
         }
-        self.backoff.next(random())
+        self.senseless = if error.is_senseless() { self.senseless + 1 } else { 0 };
+        (self.senseless < SENSELESS_ANSWERS_MAX).then(|| self.backoff.next(random()))
     }
 }

@@ -23,6 +23,7 @@ use pagi_protocol::{ErrorCode, PagiError, TopicName};
 
 use super::coordinator::Coordinator;
 use super::topic_partition::TopicPartition;
+use crate::core::commit::Position;
 use crate::limits::BROKER_CALL_TIMEOUT;
 
 /// With static members; every broker since Kafka 2.4 speaks it.
@@ -94,7 +95,7 @@ impl GroupClient {
     pub(super) async fn committed(
         &mut self,
         partitions: &[TopicPartition],
-    ) -> Result<BTreeMap<TopicPartition, i64>, PagiError> {
+    ) -> Result<BTreeMap<TopicPartition, Position>, PagiError> {
         let by_topic = by_topic(partitions.iter().map(|id| (id, id.partition)));
         let topics = by_topic.into_iter().map(|(topic, partition_indexes)| OffsetFetchTopic {
             name: topic.as_str().to_owned(),
@@ -118,7 +119,9 @@ impl GroupClient {
             if partition.committed_offset >= 0 {
                 let topic = TopicName::parse(&name)?;
                 let id = TopicPartition { topic, partition: partition.partition_index };
-                committed.insert(id, partition.committed_offset);
+                let (offset, epoch) =
+                    (partition.committed_offset, partition.committed_leader_epoch);
+                committed.insert(id, Position { offset, epoch });
             }
         }
         Ok(committed)
@@ -130,16 +133,17 @@ impl GroupClient {
     /// [`ErrorCode::BrokerUnavailable`] when it may succeed later, [`ErrorCode::Rejected`] when not.
     pub(super) async fn commit(
         &mut self,
-        offsets: &[(TopicPartition, i64)],
+        offsets: &[(TopicPartition, Position)],
     ) -> Result<(), PagiError> {
-        let topics = by_topic(offsets.iter().map(|(id, offset)| (id, (id.partition, *offset))));
+        let topics = by_topic(offsets.iter().map(|(id, position)| (id, (id.partition, *position))));
         let topics = topics.into_iter().map(|(topic, offsets)| OffsetCommitTopic {
             name: topic.as_str().to_owned(),
             partitions: offsets
                 .into_iter()
-                .map(|(partition_index, committed_offset)| OffsetCommitPartition {
+                .map(|(partition_index, position): (_, Position)| OffsetCommitPartition {
                     partition_index,
-                    committed_offset,
+                    committed_offset: position.offset,
+                    committed_leader_epoch: position.epoch,
                     ..OffsetCommitPartition::default()
                 })
                 .collect(),

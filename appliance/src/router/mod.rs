@@ -1,4 +1,5 @@
 //! Publishing to and consuming from any Kafka broker, through `rskafka`.
+mod batches;
 mod cluster;
 pub mod commands;
 mod config;
@@ -12,15 +13,20 @@ mod dead_letters;
 mod delivery;
 mod discovery;
 pub mod dlq;
+#[cfg(test)]
+mod edges;
 mod event;
 mod event_router;
 mod exec_handler;
+#[cfg(test)]
+mod fake_batch;
 #[cfg(test)]
 mod fake_broker;
 mod fetcher;
 mod group_client;
 pub mod handler;
 mod json_line;
+mod leader;
 mod log_handler;
 mod lookup;
 mod member;
@@ -28,7 +34,6 @@ mod membership;
 mod metrics;
 mod nodelay;
 mod queue;
-mod raw_fetch;
 mod readers;
 mod record;
 mod routes;

@@ -20,7 +20,7 @@ pub(super) async fn starts(
 ) -> Result<Vec<(TopicPartition, Start)>, PagiError> {
     let committed = group.lock().await.committed(&partitions).await?;
     let start = |id: &TopicPartition| match (committed.get(id), from) {
-        (Some(offset), _) => Start::Committed(*offset),
+        (Some(position), _) => Start::Committed(*position),
         (None, StartFrom::Latest) if !is_new(id) => Start::Latest,
         (None, _) => Start::Earliest,
     };

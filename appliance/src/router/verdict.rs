@@ -32,24 +32,6 @@ impl CallError {
             Self::Timeout(_) | Self::Told(_) => None,
         }
     }
-
-    /// Whether the broker answered a fetch, but `rskafka` cannot make sense of the answer.
-    pub(super) fn is_undecodable(&self) -> bool {
-        let Self::Kafka(error) = self else { return false };
-        match root(error) {
-            KafkaError::InvalidResponse(_)
-            | KafkaError::Request(
-                RequestError::ReadError(_)
-                | RequestError::ReadVersionedError(_)
-                | RequestError::TooMuchData { .. },
-            ) => true,
-            // A message over the size limit breaks the connection; its type is not public.
-            KafkaError::Request(RequestError::Poisoned(inner)) => {
-                inner.to_string().contains("Message too large")
-            }
-            _ => false,
-        }
-    }
 }
 
 /// What to do with the records of a request that failed.

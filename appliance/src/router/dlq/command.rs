@@ -115,7 +115,7 @@ impl List {
         let _ = out.line(table::head().as_bytes());
         let (mut listed, mut hidden) = (0_u64, 0_u64);
         for id in ids {
-            let waits_from = sent_back.get(&id).copied().unwrap_or(0);
+            let waits_from = sent_back.get(&id).map_or(0, |position| position.offset);
             reader::read(&cluster, id, |letter| {
                 if letter.offset < waits_from && !self.all {
                     hidden += 1;

@@ -46,15 +46,14 @@ pub(super) async fn read(
     while next < end {
         match fetched.recv().await.map(|(_, _, fetched)| fetched) {
             Some(Fetched::Started { start, end: now, .. }) => (next, end) = (start, now),
-            Some(Fetched::Events(events)) => {
+            Some(Fetched::Read { events, next: behind, .. }) => {
+                next = behind;
                 for event in events {
-                    next = event.offset + 1;
                     if event.offset < end && each(event).is_break() {
                         return Ok(());
                     }
                 }
             }
-            Some(Fetched::SkippedTo(to)) => next = next.max(to),
             Some(Fetched::Restarted(at)) => next = at,
             Some(Fetched::Failed(error)) => return Err(error),
             None => return Ok(()),
