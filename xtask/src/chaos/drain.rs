@@ -64,8 +64,7 @@ pub(super) fn run(site: &Site) -> Outcome<Ending> {
             for _ in 0..STOPS_PER_FOLDER.min(site.cycles - report.cycles) {
                 let round = report.cycles;
                 let published = stop(&mut node, &setup, round, shared, &mut random, &mut tally)?;
-                shared.wait_disconnected()?;
-                shared.resting(|| {
+                shared.without_sessions(|| {
                     node = setup.start()?;
                     report.ready.add(node.ready()?);
                     compare(setup.address, shared, observer, &published)

@@ -54,6 +54,7 @@ impl Load {
             stop: AtomicBool::new(false),
             abandoned: AtomicBool::new(false),
             rest: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             sessions: AtomicU32::new(0),
         };
         let producers = (0..shape.producers)

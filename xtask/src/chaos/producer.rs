@@ -6,7 +6,6 @@
 //!
 //! **References.** KIP-98, and KIP-185 for five requests under way.
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,11 +74,9 @@ impl Producer {
             return Ok(());
         }
         shared.wait_rest();
+        let _session = shared.enter();
         let mut broker = Broker::connect(shared.address)?;
-        shared.sessions.fetch_add(1, Ordering::SeqCst);
-        let ended = self.produce(&mut broker, shared);
-        shared.sessions.fetch_sub(1, Ordering::SeqCst);
-        ended
+        self.produce(&mut broker, shared)
     }
 
     fn produce(&mut self, broker: &mut Broker, shared: &Shared) -> Outcome {

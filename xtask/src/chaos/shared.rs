@@ -8,6 +8,9 @@ use super::lanes::Lanes;
 use super::ledger::Ledger;
 use crate::failure::{Failure, Outcome};
 
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -21,8 +24,20 @@ pub(super) struct Shared {
     pub(super) abandoned: AtomicBool,
     /// Producers keep still: what there is to compare would grow while it is compared.
     pub(super) rest: AtomicBool,
-    /// Connected producers.
+    /// No producer may connect.
+    pub(super) closed: AtomicBool,
+    /// Producers that are connected, or about to be.
     pub(super) sessions: AtomicU32,
+}
+
+/// A producer's session; dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Session<'a>(&'a Shared);
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.0.sessions.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Shared {
@@ -30,21 +45,40 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Waits until no producer is connected: each has read every answer that there was.
+    /// Runs `work` when no producer is connected, so that each has read every answer that there
+    /// was, and lets none connect meanwhile.
     ///
     /// # Errors
-    /// One stays.
-    pub(super) fn wait_disconnected(&self) -> Outcome {
+    /// One stays connected, or the work failed.
+    pub(super) fn without_sessions(&self, work: impl FnOnce() -> Outcome) -> Outcome {
         const PATIENCE: Duration = Duration::from_secs(20);
-        const PAUSE: Duration = Duration::from_millis(1);
+        self.closed.store(true, Ordering::SeqCst);
         let begin = Instant::now();
-        while self.sessions.load(Ordering::SeqCst) > 0 {
+        let result = loop {
+            if self.sessions.load(Ordering::SeqCst) == 0 {
+                break work();
+            }
             if begin.elapsed() > PATIENCE {
-                return Err(Failure::new("a producer is still connected to what has ended"));
+                break Err(Failure::new("a producer is still connected to what has ended"));
             }
             std::thread::sleep(PAUSE);
+        };
+        self.closed.store(false, Ordering::SeqCst);
+        result
+    }
+
+    /// Begins a session, as soon as there may be any. It counts before anything is connected: who
+    /// finds no sessions may rely on it.
+    pub(super) fn enter(&self) -> Session<'_> {
+        loop {
+            self.sessions.fetch_add(1, Ordering::SeqCst);
+            let session = Session(self);
+            if !self.closed.load(Ordering::SeqCst) {
+                return session;
+            }
+            drop(session);
+            std::thread::sleep(PAUSE);
         }
-        Ok(())
     }
 
     /// Keeps the producers still while `work` runs.
@@ -57,7 +91,6 @@ impl Shared {
 
     /// Waits while producers are to keep still.
     pub(super) fn wait_rest(&self) {
-        const PAUSE: Duration = Duration::from_millis(1);
         while self.rest.load(Ordering::Relaxed) && !self.stops() {
             std::thread::sleep(PAUSE);
         }
