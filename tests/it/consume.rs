@@ -143,6 +143,34 @@ fn a_broker_that_dies_and_comes_back_is_read_on() {
 }
 
 #[test]
+fn partitions_that_a_topic_gets_later_are_published_to_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let appliance = Appliance::start(folder.path()).ready();
+    let topic = publish::new_topic("grows");
+    let topics = |arguments: &[&str]| {
+        let mut command = appliance::command(&["topics"]);
+        command.args(arguments).args(["--brokers", &appliance.brokers, "--partitions"]);
+        command
+    };
+    let mut made = Process::start(topics(&["create", &topic]).arg("1"));
+    assert!(made.wait().success(), "{}", made.errors());
+    let consumer = Consumer::start(&appliance.brokers, &topic, &topic, &[]);
+    let mut http = appliance.http();
+    let event = events::Event { key: None, body: b"1".to_vec() };
+    assert_eq!(publish::one(&mut http, &topic, &event).unwrap().partition, 0);
+    assert_eq!(consumer.next().unwrap().partition, 0);
+    let mut grown = Process::start(topics(&["set", &topic]).arg("2"));
+    assert!(grown.wait().success(), "{}", grown.errors());
+    // Both look every 30 s.
+    let first = crate::support::wait::until("the second partition is published to", || {
+        let published = publish::one(&mut http, &topic, &event).unwrap();
+        (published.partition == 1).then_some(published)
+    });
+    let read = std::iter::from_fn(|| consumer.next()).find(|event| event.partition == 1);
+    assert_eq!(read.unwrap().offset, first.offset);
+}
+
+#[test]
 fn without_a_broker_the_commands_say_where_they_looked_and_what_to_try() {
     for arguments in [
         ["router", "publish-test-event", "--topic", "t"],

@@ -42,6 +42,7 @@ pub(crate) fn request(records: Bytes, acks: i16) -> ProduceRequest {
 /// Gives the base offset, or Kafka's error code.
 pub(crate) fn produce(kafka: &mut Kafka, records: Bytes) -> Result<i64, KafkaCode> {
     let answer: ProduceResponse = kafka.call(&request(records, -1), 7);
+    assert_eq!(answer.throttle_time_ms, 0, "some clients would send the records again");
     let answer = &answer.responses[0].partition_responses[0];
     match KafkaCode::from_number(answer.error_code).unwrap() {
         KafkaCode::None => Ok(answer.base_offset),
