@@ -1,10 +1,12 @@
 //! Apache Kafka on this machine, where `PAGI_MACHINE_DIR` has a script that starts it:
 //! `kafka start PORT FOLDER`, `kafka stop PORT`.
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::failure::{Failure, Outcome};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::failure::{Failure, Outcome, While};
 use crate::project;
 
 /// The script, if there is one.
@@ -41,6 +43,13 @@ impl Node {
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
+
+    /// kill -9. Its data stays until this value goes.
+    pub(crate) fn kill(&self) -> Outcome {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        kill_process(pid.ok_or_else(|| Failure::new("no process id"))?, Signal::KILL)
+            .on("kill Apache Kafka")
+    }
 }
 
 impl Drop for Node {
@@ -49,4 +58,16 @@ impl Drop for Node {
         // Nothing can be done about a script that fails.
         let _ = stop.args(["stop", &self.port.to_string()]).stdout(Stdio::null()).status();
     }
+}
+
+/// Free ports, each followed by another one, below those that the system gives out by itself. Each
+/// process looks elsewhere first: two that start at the same time would find the same.
+pub(crate) fn free_ports<const N: usize>() -> Outcome<[u16; N]> {
+    const PORTS: std::ops::Range<u16> = 20_100..30_100;
+    let pairs = PORTS.len() / 2;
+    let first = usize::try_from(std::process::id()).unwrap_or(0) % pairs;
+    let ports = PORTS.step_by(2).cycle().skip(first).take(pairs);
+    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let found: Vec<u16> = ports.filter(|port| free(*port) && free(*port + 1)).take(N).collect();
+    found.try_into().map_err(|_| Failure::new("no ports are free for Apache Kafka"))
 }

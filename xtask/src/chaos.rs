@@ -22,7 +22,6 @@ mod node;
 mod observer;
 mod power;
 mod producer;
-mod publisher;
 mod random;
 mod record;
 mod shared;

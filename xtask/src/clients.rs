@@ -126,7 +126,7 @@ fn share(binary: &Path, engine: Wanted) -> Outcome {
     }
     if engine != Wanted::Embedded && apache_kafka::script().is_some() {
         in_new_folder(|folder| {
-            let port = engine::two_free_ports()?;
+            let [port] = apache_kafka::free_ports()?;
             let broker = apache_kafka::Node::start(port, &folder.join("kafka"), "")?;
             sharing::run("kafka", broker.address(), binary)
         })?;

@@ -1,18 +1,22 @@
 //! `cargo xtask integration`: the main job against one broker or several.
 pub(crate) mod cases;
 mod engine;
+mod failover;
 mod table;
 
 use std::ffi::OsStr;
 
 use crate::failure::{Failure, Outcome};
 use crate::project;
+use cases::Case;
 use engine::Engine;
 
 /// Which brokers to test against.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A broker to start; may be given more than once.
+    /// A broker to start; may be given more than once. In a container: redpanda (the default), kafka.
+    /// By the script `kafka` in the folder PAGI_MACHINE_DIR: kafka-local, and cluster, three brokers
+    /// one of which dies. Or embedded.
     #[arg(long = "engine", value_name = "ENGINE", conflicts_with = "brokers")]
     engines: Vec<Engine>,
     /// A broker that runs already, instead of one to start.
@@ -40,7 +44,15 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         let running = engine::start(engine, arguments.keep)?;
         let brokers: Vec<(&str, &OsStr)> =
             running.brokers.iter().map(|b| ("PAGI_TEST_BROKERS", OsStr::new(b))).collect();
-        let cases = cases::run(&brokers)?;
+        let mut cases = cases::run(&brokers)?;
+        if let Some(cluster) = &running.cluster {
+            // Built with the cases.
+            let binary = project::target().join("debug/pagi-appliance");
+            let outcome = failover::run(cluster, &binary);
+            let passed = outcome.is_ok();
+            println!("a broker dies: {}", outcome.unwrap_or_else(|failure| failure.to_string()));
+            cases.push(Case { name: "a_broker_dies".to_owned(), passed });
+        }
         if let Some(note) = &running.note {
             println!("NOTE: {note}");
         }

@@ -17,13 +17,13 @@ use super::ledger::Ledger;
 use super::load::{Load, MANY};
 use super::node::{Node, Setup, free_address};
 use super::observer::Observer;
-use super::publisher::{self, Published};
 use super::random::Random;
 use super::shared::Shared;
 use super::site::{Ending, Report, Site};
 use super::verify;
 use crate::failure::{Failure, Outcome};
 use crate::kafka::Broker;
+use crate::publisher::{self, Published};
 
 /// So many stops happen to one data folder, before the next one begins empty.
 const STOPS_PER_FOLDER: u32 = 10;

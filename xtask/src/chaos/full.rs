@@ -12,7 +12,6 @@ use super::ledger::Ledger;
 use super::load::{Load, Shape};
 use super::loop_fs::{Format, LoopFs};
 use super::node::{Node, Setup, free_address};
-use super::publisher;
 use super::random::Random;
 use super::shared::Shared;
 use super::site::{Ending, Report, Site};
@@ -21,6 +20,7 @@ use super::verify;
 use crate::failure::{Failure, Outcome, While};
 use crate::kafka::{self, Broker};
 use crate::plain;
+use crate::publisher;
 
 /// Few and slow: what they send stays for ever.
 const LIGHT: Shape = Shape { producers: 4, pause_ms_max: 100 };
@@ -165,7 +165,7 @@ fn refuse_http(setup: &Setup, shared: &Shared) -> Outcome {
     const INSUFFICIENT_STORAGE: u16 = 507;
     let http = setup.http.ok_or_else(|| Failure::new("no gateway"))?;
     let payload = format!("\"{}\"", "x".repeat(FILLER_BYTES));
-    let status = publisher::once(http, FILLER, &payload)?;
+    let status = publisher::once(http, &format!("topic={FILLER}"), &payload)?.status;
     if status != INSUFFICIENT_STORAGE {
         shared.findings.add(Sort::Wrong, || format!("HTTP on a full disk was answered {status}"));
     }

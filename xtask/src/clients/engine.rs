@@ -1,9 +1,9 @@
 //! The brokers that clients are run against, each behind a proxy whose address it advertises.
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::apache_kafka::Node;
+use crate::apache_kafka::{Node, free_ports};
 use crate::appliance::Appliance;
 use crate::failure::{Failure, Outcome, While};
 use crate::wire::flaky::Flaky;
@@ -36,7 +36,8 @@ impl Engine {
         let listener = listen()?;
         let bootstrap = listener.address();
         let advertised = format!("advertised.listeners=PLAINTEXT://{bootstrap}");
-        let node = Node::start(two_free_ports()?, &folder.join("kafka"), &advertised)?;
+        let [port] = free_ports()?;
+        let node = Node::start(port, &folder.join("kafka"), &advertised)?;
         let proxy = listener.forward(node.address(), Some(Flaky::default()))?;
         Ok(Self { name: "kafka", bootstrap, proxy, appliance: None, node: Some(node) })
     }
@@ -68,16 +69,4 @@ impl Engine {
 
 fn listen() -> Outcome<proxy::Listener> {
     proxy::bind((Ipv4Addr::LOCALHOST, 0).into())
-}
-
-/// A free port followed by another one, below those that the system gives out by itself. Each
-/// process looks elsewhere first: two that start at the same time would find the same.
-pub(super) fn two_free_ports() -> Outcome<u16> {
-    const PORTS: std::ops::Range<u16> = 20_100..30_100;
-    let pairs = PORTS.len() / 2;
-    let first = usize::try_from(std::process::id()).unwrap_or(0) % pairs;
-    let mut ports = PORTS.step_by(2).cycle().skip(first).take(pairs);
-    let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let found = ports.find(|port| free(*port) && free(*port + 1));
-    found.ok_or_else(|| Failure::new("no port is free for Apache Kafka"))
 }

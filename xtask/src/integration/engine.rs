@@ -1,4 +1,5 @@
 //! The brokers that can be tested against.
+pub(super) mod cluster;
 #[cfg(feature = "containers")]
 mod containers;
 
@@ -6,7 +7,10 @@ use std::fmt;
 use std::os::unix::net::UnixStream;
 use std::str::FromStr;
 
+use cluster::Cluster;
+
 use crate::failure::{Failure, Outcome};
+use crate::{apache_kafka, project};
 
 /// A broker to test against.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +21,10 @@ pub(super) enum Engine {
     Redpanda,
     /// Apache Kafka in a container.
     Kafka,
+    /// Apache Kafka on this machine, without a container.
+    KafkaLocal,
+    /// Three nodes of it, with three replicas of everything.
+    Cluster,
     /// One that runs already, at this address.
     Running(String),
 }
@@ -33,6 +41,8 @@ impl fmt::Display for Engine {
             Self::Embedded => f.write_str("embedded"),
             Self::Redpanda => f.write_str("redpanda"),
             Self::Kafka => f.write_str("kafka"),
+            Self::KafkaLocal => f.write_str("kafka-local"),
+            Self::Cluster => f.write_str("cluster"),
             Self::Running(brokers) => f.write_str(brokers),
         }
     }
@@ -42,10 +52,12 @@ impl FromStr for Engine {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        [Self::Embedded, Self::Redpanda, Self::Kafka]
+        [Self::Embedded, Self::Redpanda, Self::Kafka, Self::KafkaLocal, Self::Cluster]
             .into_iter()
             .find(|engine| engine.to_string() == name)
-            .ok_or_else(|| "there are redpanda, kafka and embedded".to_owned())
+            .ok_or_else(|| {
+                "there are redpanda, kafka, kafka-local, cluster and embedded".to_owned()
+            })
     }
 }
 
@@ -58,6 +70,9 @@ pub(super) struct Running {
     pub(super) brokers: Option<String>,
     /// What a reader of the results has to know.
     pub(super) note: Option<String>,
+    /// A broker of this cluster may be killed.
+    pub(super) cluster: Option<Cluster>,
+    _node: Option<(apache_kafka::Node, tempfile::TempDir)>,
     #[cfg(feature = "containers")]
     _container: Option<containers::Container>,
 }
@@ -68,6 +83,8 @@ impl Running {
             name,
             brokers,
             note: None,
+            cluster: None,
+            _node: None,
             #[cfg(feature = "containers")]
             _container: None,
         }
@@ -79,6 +96,20 @@ pub(super) fn start(engine: &Engine, keep: bool) -> Outcome<Running> {
     match engine {
         Engine::Embedded => Ok(Running::outside(engine.to_string(), None)),
         Engine::Running(brokers) => Ok(Running::outside(engine.to_string(), Some(brokers.clone()))),
+        Engine::KafkaLocal => {
+            script(engine)?;
+            let folder = tempfile::tempdir_in(project::target())?;
+            let [port] = apache_kafka::free_ports()?;
+            let node = apache_kafka::Node::start(port, &folder.path().join("data"), "")?;
+            let running = Running::outside(engine.to_string(), Some(node.address().to_string()));
+            Ok(Running { _node: Some((node, folder)), ..running })
+        }
+        Engine::Cluster => {
+            script(engine)?;
+            let cluster = Cluster::start()?;
+            let running = Running::outside(engine.to_string(), Some(cluster.brokers(None)));
+            Ok(Running { cluster: Some(cluster), ..running })
+        }
         Engine::Redpanda | Engine::Kafka => {
             docker_answers()?;
             start_container(engine, keep)
@@ -108,7 +139,18 @@ fn start_container(engine: &Engine, keep: bool) -> Outcome<Running> {
         )
     });
     let brokers = Some(container.brokers.clone());
-    Ok(Running { name, brokers, note, _container: Some(container) })
+    Ok(Running { note, _container: Some(container), ..Running::outside(name, brokers) })
+}
+
+/// Fails with what to run instead when nothing can start Apache Kafka here.
+fn script(engine: &Engine) -> Outcome {
+    if apache_kafka::script().is_some() {
+        return Ok(());
+    }
+    Err(Failure::new(format!(
+        "{engine} needs a script that starts Apache Kafka: set PAGI_MACHINE_DIR to the folder that has \
+         `kafka`.\nOr start a broker yourself and run `cargo xtask integration --brokers HOST:PORT`"
+    )))
 }
 
 /// Fails with what to run instead when no Docker engine answers.
@@ -135,8 +177,8 @@ mod tests {
 
     #[test]
     fn engines_are_known_by_name() {
-        for engine in [Engine::Embedded, Engine::Redpanda, Engine::Kafka] {
-            assert_eq!(engine.to_string().parse(), Ok(engine));
+        for name in ["embedded", "redpanda", "kafka", "kafka-local", "cluster"] {
+            assert_eq!(name.parse::<Engine>().unwrap().to_string(), name);
         }
         assert!("rabbit".parse::<Engine>().is_err());
     }

@@ -1,4 +1,4 @@
-//! HTTP clients that publish one event after the other until the gateway goes away.
+//! HTTP clients that publish one event after the other.
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -12,34 +12,45 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What became of one client's events.
 #[derive(Debug, Default)]
-pub(super) struct Published {
+pub(crate) struct Published {
     /// Answered as accepted.
-    pub(super) accepted: Vec<String>,
+    pub(crate) accepted: Vec<String>,
     /// Answered otherwise.
-    pub(super) refused: Vec<String>,
+    pub(crate) refused: Vec<String>,
     /// Sent, without an answer.
-    pub(super) unanswered: Option<String>,
+    pub(crate) unanswered: Option<String>,
 }
 
-/// Publishes one event, and gives the status of the answer.
-pub(super) fn once(address: SocketAddr, topic: &str, payload: &str) -> Outcome<u16> {
+/// An answer of the gateway.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// Publishes one event over a connection of its own. `query` has the topic, and perhaps a key.
+pub(crate) fn once(address: SocketAddr, query: &str, payload: &str) -> Outcome<Answer> {
     let mut stream = connect(address)?;
-    stream.write_all(request(address, topic, payload).as_bytes()).on("publish an event")?;
+    stream.write_all(request(address, query, payload).as_bytes()).on("publish an event")?;
     let mut buffer = vec![0; BUFFER_BYTES];
     let answer = String::from_utf8_lossy(read_message(&mut stream, &mut buffer)?).into_owned();
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    status.ok_or_else(|| Failure::new(format!("an answer without a status: {answer}")))
+    match (status, answer.split_once("\r\n\r\n")) {
+        (Some(status), Some((_, body))) => Ok(Answer { status, body: body.to_owned() }),
+        _ => Err(Failure::new(format!("an answer without a status: {answer}"))),
+    }
 }
 
 /// Publishes to `topic` over one connection until it ends. No payload is sent twice: they begin
 /// with `name`.
-pub(super) fn until_closed(address: SocketAddr, topic: &str, name: &str) -> Outcome<Published> {
+pub(crate) fn until_closed(address: SocketAddr, topic: &str, name: &str) -> Outcome<Published> {
     let mut stream = connect(address)?;
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut published = Published::default();
+    let query = format!("topic={topic}");
     for number in 0_u64.. {
         let payload = format!("{{\"event\":\"{name}-{number}\"}}");
-        if stream.write_all(request(address, topic, &payload).as_bytes()).is_err() {
+        if stream.write_all(request(address, &query, &payload).as_bytes()).is_err() {
             break;
         }
         match read_message(&mut stream, &mut buffer) {
@@ -61,9 +72,9 @@ fn connect(address: SocketAddr) -> Outcome<TcpStream> {
     Ok(stream)
 }
 
-fn request(address: SocketAddr, topic: &str, payload: &str) -> String {
+fn request(address: SocketAddr, query: &str, payload: &str) -> String {
     format!(
-        "POST /pagi/v1/event/publish?topic={topic} HTTP/1.1\r\nhost: {address}\r\n\
+        "POST /pagi/v1/event/publish?{query} HTTP/1.1\r\nhost: {address}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{payload}",
         payload.len()
     )
