@@ -1,5 +1,6 @@
 //! `cargo xtask integration`: the main job against one broker or several.
 pub(crate) mod cases;
+mod cluster;
 mod engine;
 mod failover;
 mod table;

@@ -1,5 +1,4 @@
 //! The brokers that can be tested against.
-pub(super) mod cluster;
 #[cfg(feature = "containers")]
 mod containers;
 
@@ -7,8 +6,7 @@ use std::fmt;
 use std::os::unix::net::UnixStream;
 use std::str::FromStr;
 
-use cluster::Cluster;
-
+use super::cluster::Cluster;
 use crate::failure::{Failure, Outcome};
 use crate::{apache_kafka, project};
 

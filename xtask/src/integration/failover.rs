@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::engine::cluster::Cluster;
+use super::cluster::Cluster;
 use crate::appliance::Appliance;
 use crate::failure::{Failure, Outcome};
 use crate::member::{Member, Place, until};

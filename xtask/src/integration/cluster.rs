@@ -11,7 +11,7 @@ use crate::project;
 
 /// A cluster; it ends with this value.
 #[derive(Debug)]
-pub(in crate::integration) struct Cluster {
+pub(super) struct Cluster {
     /// By node id, which begins at 1.
     nodes: Vec<Node>,
     _folder: TempDir,
@@ -46,13 +46,13 @@ impl Cluster {
     }
 
     /// Where to ask for the cluster: all nodes, or all but the one with this id.
-    pub(in crate::integration) fn brokers(&self, without: Option<usize>) -> String {
+    pub(super) fn brokers(&self, without: Option<usize>) -> String {
         let nodes = (1..).zip(&self.nodes).filter(|(id, _)| Some(*id) != without);
         nodes.map(|(_, node)| node.address().to_string()).collect::<Vec<_>>().join(",")
     }
 
     /// kill -9.
-    pub(in crate::integration) fn kill(&self, id: usize) -> Outcome {
+    pub(super) fn kill(&self, id: usize) -> Outcome {
         let node = id.checked_sub(1).and_then(|index| self.nodes.get(index));
         node.ok_or_else(|| Failure::new(format!("there is no node {id}")))?.kill()
     }
