@@ -15,7 +15,7 @@ use crate::broker::inspect::commands::LogCommand;
 use crate::config::options::{BrokerOptions, GatewayOptions, ProcessOptions, ProxyOptions};
 use crate::config::{Config, file};
 use crate::limits::CONFIG_FILE_BYTES_MAX;
-use crate::operate::TopicsCommand;
+use crate::operate::{GroupsCommand, TopicsCommand};
 use crate::router::commands::{PublishTestEvent, StartConsumer};
 use crate::router::dlq::DlqCommand;
 
@@ -49,6 +49,9 @@ Examples:
   pagi-appliance topics list
   pagi-appliance topics create demo --partitions 4
       look at the topics of a broker, and change them
+  pagi-appliance groups describe my-service
+  pagi-appliance groups reset my-service --topics demo --to earliest
+      see how far a group is; set where it goes on
   pagi-appliance log verify /var/lib/pagi
       check every checksum of a data folder whose broker does not run
 
@@ -102,6 +105,9 @@ enum Subcommands {
     /// List, create, change and delete topics of a Kafka broker, embedded or not
     #[command(subcommand)]
     Topics(TopicsCommand),
+    /// List, describe, reset and delete consumer groups of a Kafka broker, embedded or not
+    #[command(subcommand)]
+    Groups(GroupsCommand),
     /// Check and print the data folder of a broker that does not run
     #[command(subcommand)]
     Log(LogCommand),
@@ -149,6 +155,8 @@ pub enum Task {
     Dlq(DlqCommand),
     /// Look at or change topics.
     Topics(TopicsCommand),
+    /// Look at or change consumer groups.
+    Groups(GroupsCommand),
     /// Look into a data folder.
     Log(LogCommand),
 }
@@ -208,6 +216,7 @@ fn task(command: &Subcommands) -> Result<Task, PagiError> {
             return Ok(Task::Dlq(command.clone()));
         }
         Subcommands::Topics(command) => return Ok(Task::Topics(command.clone())),
+        Subcommands::Groups(command) => return Ok(Task::Groups(command.clone())),
         Subcommands::Log(command) => return Ok(Task::Log(command.clone())),
     };
     Ok(Task::Serve(Box::new(config?)))

@@ -26,6 +26,7 @@ mod hostile;
 mod log_commands;
 mod main_job;
 mod operate;
+mod operate_groups;
 mod proxy;
 mod publish;
 mod publish_batch;

@@ -1,24 +1,10 @@
 //! `pagi-appliance topics …` as an operator uses it, on any broker.
 use serde_json::{Value, json};
 
-use crate::support::appliance::{self, Appliance};
+use crate::support::appliance::Appliance;
 use crate::support::events::Event;
+use crate::support::operate::{json, run};
 use crate::support::publish;
-
-/// Runs a command: its exit code, what it printed, and what it complained of.
-fn run(brokers: &str, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = appliance::command(arguments);
-    let output = command.args(["--brokers", brokers]).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
-
-/// Runs a command that succeeds, and reads its JSON.
-fn json(brokers: &str, arguments: &[&str]) -> Value {
-    let (code, printed, errors) = run(brokers, &[arguments, &["--output", "json"]].concat());
-    assert_eq!((code, errors.as_str()), (0, ""), "{arguments:?}");
-    serde_json::from_str(&printed).unwrap()
-}
 
 /// What is set on a topic, by name.
 fn settings(brokers: &str, topic: &str) -> Value {

@@ -46,6 +46,7 @@ fn perform(task: Task) -> Result<(), AppError> {
             in_runtime(async |shutdown| command.run(shutdown).await.map_err(AppError::Router))
         }
         Task::Topics(command) => in_runtime(async |_| Ok(command.run().await?)),
+        Task::Groups(command) => in_runtime(async |_| Ok(command.run().await?)),
         Task::Log(command) => Ok(command.run()?),
     }
 }

@@ -3,12 +3,16 @@
 //! **Invariants.** Each question has a connection of its own. A change is asked for once: no
 //! command makes it twice because an answer got lost.
 //!
-//! **References.** Kafka protocol guide: `Metadata`, `ListOffsets`. The versions are those of
+//! **References.** Kafka protocol guide: `Metadata`, `FindCoordinator`, `ListOffsets`. The versions are those of
 //! Kafka 2.4, which every later one speaks.
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use pagi_protocol::kafka::error_code::KafkaCode;
 use pagi_protocol::kafka::exchange::Message;
+use pagi_protocol::kafka::messages::find_coordinator::{
+    FindCoordinatorRequest, FindCoordinatorResponse,
+};
 use pagi_protocol::kafka::messages::list_offsets::{
     ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
 };
@@ -17,21 +21,25 @@ use pagi_protocol::kafka::messages::metadata::{
 };
 
 use super::error::OperateError;
-use crate::limits::ADMIN_ANSWER_BYTES_MAX;
+use crate::limits::{ADMIN_ANSWER_BYTES_MAX, ADMIN_LOOK_INTERVAL, ADMIN_PATIENCE_MS};
 use crate::router::Connection;
 use crate::router::commands::Brokers;
 
 const CLIENT_ID: &str = "pagi-appliance";
+const FIND_COORDINATOR_VERSION: i16 = 2;
 const METADATA_VERSION: i16 = 7;
 const LIST_OFFSETS_VERSION: i16 = 5;
 
-/// Which end of a partition.
+/// Which offset of a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     /// The first offset that is still there.
     Earliest,
     /// The offset that the next record gets.
     Latest,
+    /// That of the first record which is not older than these milliseconds since 1970; -1 if there
+    /// is none.
+    Since(i64),
 }
 
 /// See the module.
@@ -59,14 +67,7 @@ impl Admin {
             allow_auto_topic_creation: false,
             ..MetadataRequest::default()
         };
-        let mut answer = Err(OperateError::Refused("no broker is named in --brokers".to_owned()));
-        for broker in &self.bootstrap {
-            answer = self.ask(broker, &request, METADATA_VERSION).await;
-            if answer.is_ok() {
-                break;
-            }
-        }
-        answer
+        self.ask_any(&request, METADATA_VERSION).await
     }
 
     /// Asks the controller, which is the one that changes topics.
@@ -80,6 +81,41 @@ impl Admin {
             OperateError::Refused("the cluster has no controller at the moment; try again".into())
         })?;
         self.ask(&controller, request, version).await
+    }
+
+    /// The address of the group's coordinator. A cluster that has none yet makes one when it is
+    /// asked, and is asked again for a while.
+    pub(super) async fn coordinator(&self, group: &str) -> Result<String, OperateError> {
+        let request = FindCoordinatorRequest { key: group.to_owned(), ..Default::default() };
+        let patience = Duration::from_millis(ADMIN_PATIENCE_MS.unsigned_abs().into());
+        let give_up_at = Instant::now() + patience;
+        loop {
+            let found: FindCoordinatorResponse =
+                self.ask_any(&request, FIND_COORDINATOR_VERSION).await?;
+            let code = KafkaCode::from_number(found.error_code);
+            if code.is_some_and(KafkaCode::retriable) && Instant::now() < give_up_at {
+                tokio::time::sleep(ADMIN_LOOK_INTERVAL).await;
+                continue;
+            }
+            OperateError::of_group(group, found.error_code)?;
+            return Ok(format!("{}:{}", found.host, found.port));
+        }
+    }
+
+    /// Asks the first broker of those that are named which answers.
+    async fn ask_any<A: Message>(
+        &self,
+        request: &impl Message,
+        version: i16,
+    ) -> Result<A, OperateError> {
+        let mut answer = Err(OperateError::Refused("no broker is named in --brokers".to_owned()));
+        for broker in &self.bootstrap {
+            answer = self.ask(broker, request, version).await;
+            if answer.is_ok() {
+                break;
+            }
+        }
+        answer
     }
 
     /// Asks one broker, once.
@@ -102,7 +138,7 @@ impl Admin {
         }
     }
 
-    /// An end of every partition of these topics, by topic and partition. A partition without a
+    /// An offset of every partition of these topics, by topic and partition. A partition without a
     /// leader has none.
     pub(super) async fn ends(
         &self,
@@ -137,6 +173,7 @@ fn led_by(broker: &MetadataBroker, topic: &MetadataTopic, end: End) -> Option<Li
     let timestamp = match end {
         End::Latest => -1,
         End::Earliest => -2,
+        End::Since(timestamp_ms) => timestamp_ms,
     };
     let led = topic.partitions.iter().filter(|partition| {
         partition.leader_id == broker.node_id && partition.error_code == KafkaCode::None.number()

@@ -66,6 +66,25 @@ impl OperateError {
         Err(Self::Refused(format!("topic {topic}: {why}")))
     }
 
+    /// The broker's answer about a group, unless all is well.
+    pub(super) fn of_group(group: &str, code: i16) -> Result<(), Self> {
+        let why = match KafkaCode::from_number(code) {
+            Some(KafkaCode::None) => return Ok(()),
+            Some(KafkaCode::GroupIdNotFound) => {
+                return Err(Self::NotFound(format!(
+                    "group {group} does not exist; `pagi-appliance groups list` shows those that do"
+                )));
+            }
+            Some(KafkaCode::NonEmptyGroup | KafkaCode::UnknownMemberId) => {
+                "it has members; stop its consumers first".to_owned()
+            }
+            Some(code) if code.retriable() => format!("not at the moment ({code:?}); try again"),
+            Some(code) => format!("the broker refuses with {code:?}"),
+            None => format!("error {code}"),
+        };
+        Err(Self::Refused(format!("group {group}: {why}")))
+    }
+
     /// One error for several, none for none. What is not there decides only when nothing else is
     /// wrong.
     pub(super) fn all(errors: Vec<Self>) -> Result<(), Self> {
@@ -102,6 +121,17 @@ mod tests {
         assert_eq!(silent, "topic t: the broker refuses with InvalidConfig");
         let unknown = OperateError::of_topic("t", 999, None).unwrap_err().to_string();
         assert_eq!(unknown, "topic t: error 999");
+    }
+
+    #[test]
+    fn a_group_that_has_members_is_told_from_one_that_is_not_there() {
+        let of = |code: KafkaCode| OperateError::of_group("g", code.number()).unwrap_err();
+        assert_eq!(of(KafkaCode::GroupIdNotFound).exit_code(), 3);
+        let told = of(KafkaCode::NonEmptyGroup);
+        assert_eq!(told.to_string(), "group g: it has members; stop its consumers first");
+        assert_eq!(told.exit_code(), 1);
+        assert!(of(KafkaCode::NotCoordinator).to_string().contains("try again"));
+        assert!(OperateError::of_group("g", 0).is_ok());
     }
 
     #[test]

@@ -1,9 +1,15 @@
-//! The commands that operate a Kafka broker, embedded or not: `pagi-appliance topics …`.
+//! The commands that operate a Kafka broker, embedded or not: `pagi-appliance topics …`
+//! and `groups …`.
 //!
 //! **Invariants.** Nothing is created by looking at it. A command that says that it did something
 //! was told so by the broker.
 mod admin;
 mod error;
+mod group_args;
+mod group_changes;
+mod group_state;
+mod group_views;
+mod groups;
 mod settings;
 mod table;
 mod topic_args;
@@ -12,5 +18,6 @@ mod topic_views;
 mod topics;
 
 pub use error::OperateError;
+pub use groups::GroupsCommand;
 pub use table::Format;
 pub use topics::TopicsCommand;

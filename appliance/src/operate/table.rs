@@ -7,6 +7,8 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
+use super::error::OperateError;
+
 /// How to print a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Format {
@@ -54,8 +56,10 @@ impl Table {
             .map(|column| {
                 let cells = lines.iter().filter_map(|line| line.get(column));
                 let width = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
-                let mut values = self.rows.iter().filter_map(|row| row.get(column));
-                (width, values.all(|value| value.is_number() || value.is_null()))
+                let values: Vec<_> = self.rows.iter().filter_map(|row| row.get(column)).collect();
+                let is_number = values.iter().any(|value| value.is_number())
+                    && values.iter().all(|value| value.is_number() || value.is_null());
+                (width, is_number)
             })
             .collect();
         let mut text = String::new();
@@ -75,6 +79,15 @@ pub(super) fn print(out: &mut dyn Write, format: Format, table: &Table) -> io::R
     match format {
         Format::Table => out.write_all(table.to_text().as_bytes()),
         Format::Json => writeln!(out, "{:#}", table.to_json()),
+    }
+}
+
+/// Writes what was made to standard output, after which `done` is the result.
+pub(super) fn show(out: &[u8], done: Result<(), OperateError>) -> Result<(), OperateError> {
+    match io::stdout().write_all(out).and_then(|()| io::stdout().flush()) {
+        // Whoever reads has read enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => done,
+        printed => done.and(printed.map_err(OperateError::Output)),
     }
 }
 
@@ -154,6 +167,9 @@ a                3  -
         table.push([Value::Null, json!("")]);
         table.push([json!(1234567), json!("m")]);
         assert_eq!(table.to_text(), " OFFSET  MEMBER\n      -  -\n1234567  m\n");
+        let mut table = Table::new(&["instance", "partitions"]);
+        table.push([Value::Null, json!(3)]);
+        assert_eq!(table.to_text(), "INSTANCE  PARTITIONS\n-                  3\n");
     }
 
     #[test]

@@ -1,10 +1,9 @@
 //! The commands `pagi-appliance topics …`.
-use std::io::{self, Write};
-
 use clap::Subcommand;
 
 use super::admin::Admin;
 use super::error::OperateError;
+use super::table::show;
 use super::topic_args::{Create, Delete, Describe, List, Set};
 use super::{topic_changes, topic_views};
 
@@ -120,10 +119,6 @@ impl TopicsCommand {
             }
             Self::Set(set) => topic_changes::set(&admin, set, common.output, &mut out).await,
         };
-        match io::stdout().write_all(&out).and_then(|()| io::stdout().flush()) {
-            // Whoever reads has read enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => done,
-            printed => done.and(printed.map_err(OperateError::Output)),
-        }
+        show(&out, done)
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod kafka;
 pub(crate) mod kcat;
+pub(crate) mod operate;
 pub(crate) mod partition;
 pub(crate) mod problem;
 pub(crate) mod process;
