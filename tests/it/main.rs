@@ -43,4 +43,5 @@ mod support;
 mod topics;
 mod tour;
 mod upstreams;
+mod walk_through;
 mod webhook;

@@ -1,6 +1,6 @@
 //! README.md and the example configuration say what `--help` says.
 use crate::support::appliance::{self, Appliance};
-use crate::support::readme;
+use crate::support::blocks;
 
 /// One setting, as `pagi-appliance gateway --help` shows it.
 #[derive(Debug, Default)]
@@ -58,8 +58,8 @@ fn the_readme_has_every_setting_as_help_says_it() {
         let default = if words { default } else { format!("`{default}`") };
         table.push_str(&format!("| `{flag}` | `{variable}` | {default} | {meaning} |\n"));
     }
-    let text = readme::text();
-    let section = readme::section(&text, "Configuration");
+    let text = blocks::text("README.md");
+    let section = blocks::section(&text, "Configuration");
     assert!(section.contains(&table), "the README's table should be\n{table}");
 }
 

@@ -48,12 +48,16 @@ impl Appliance {
 
     /// As [`Self::start`], with more arguments.
     pub(crate) fn start_with(data_dir: &Path, more: &[&str]) -> Self {
+        Self::start_on(brokers_outside(), data_dir, more)
+    }
+
+    /// Starts in front of `outside`, or with the embedded broker.
+    pub(crate) fn start_on(outside: Option<String>, data_dir: &Path, more: &[&str]) -> Self {
         let mut command = command(&["gateway", "--http-listen", "127.0.0.1:0"]);
         command.args(["--kafka-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
         // Tests' records are as old as they like; those about retention say so in `more`.
         command.env("PAGI_RETENTION_CHECK_INTERVAL", "24h");
         command.arg("--data-dir").arg(data_dir).args(more);
-        let outside = brokers_outside();
         if let Some(brokers) = &outside {
             command.args(["--brokers", brokers]);
         }

@@ -1,6 +1,7 @@
 //! What the tests stand on: the running binary, an HTTP client, events and other clients.
 pub(crate) mod appliance;
 pub(crate) mod arrived;
+pub(crate) mod blocks;
 pub(crate) mod consumer;
 pub(crate) mod delivered;
 pub(crate) mod events;
@@ -13,7 +14,6 @@ pub(crate) mod partition;
 pub(crate) mod problem;
 pub(crate) mod process;
 pub(crate) mod publish;
-pub(crate) mod readme;
 pub(crate) mod recorder;
 pub(crate) mod skip;
 pub(crate) mod upstream;

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use crate::failure::{Failure, Outcome, While};
 use crate::project;
 
-/// The module in `tests/it` whose tests are the main job.
-const MODULE: &str = "main_job::";
+/// The modules in `tests/it` whose tests are the main job.
+const MODULES: [&str; 2] = ["main_job::", "walk_through::"];
 
 /// One case and how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(crate) struct Case {
 pub(crate) fn run(settings: &[(&str, &OsStr)]) -> Outcome<Vec<Case>> {
     let arguments = ["test", "--package", "pagi-appliance", "--test", "it", "--"];
     let mut command = project::cargo(arguments);
-    command.args([MODULE, "--test-threads", "2"]).stdout(Stdio::piped());
+    command.args(MODULES).args(["--test-threads", "2"]).stdout(Stdio::piped());
     command.envs(settings.iter().copied());
     let mut child = command.spawn().on(format_args!("start {}", project::line(&command)))?;
     let mut cases = Vec::new();
@@ -53,7 +53,7 @@ pub(crate) fn all_passed(cases: &[Case]) -> Outcome {
 /// Reads a line of the test harness, such as `test main_job::x ... ok`.
 fn parse(line: &str) -> Option<Case> {
     let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    let name = name.strip_prefix(MODULE)?.to_owned();
+    let name = MODULES.iter().find_map(|module| name.strip_prefix(module))?.to_owned();
     match result {
         "ok" => Some(Case { name, passed: true }),
         "FAILED" => Some(Case { name, passed: false }),
@@ -70,6 +70,7 @@ mod tests {
         let case = |passed| Some(Case { name: "a_b".to_owned(), passed });
         assert_eq!(parse("test main_job::a_b ... ok"), case(true));
         assert_eq!(parse("test main_job::a_b ... FAILED"), case(false));
+        assert_eq!(parse("test walk_through::a_b ... ok"), case(true));
         for line in ["test main_job::a_b ... ignored", "test other::a ... ok", "running 2 tests"] {
             assert_eq!(parse(line), None, "{line}");
         }
