@@ -1,7 +1,8 @@
 //! The commands that operate a Kafka broker, embedded or not: `pagi-appliance topics …`
 //! and `groups …`.
 //!
-//! **Invariants.** Nothing is created by looking at it. A command that says that it did something
+//! **Invariants.** Nothing is created by looking at it, except that Kafka makes its own topic for
+//! offsets when it is first asked about a group. A command that says that it did something
 //! was told so by the broker.
 mod admin;
 mod error;
