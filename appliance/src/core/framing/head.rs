@@ -51,16 +51,16 @@ impl Head {
     pub(super) fn advance(&mut self, bytes: &[u8]) -> Result<Option<(usize, BodyLength)>, Refusal> {
         loop {
             let unsearched = bytes.get(self.searched..).unwrap_or_default();
-            let Some(found) = unsearched.iter().position(|byte| *byte == b'\n') else {
-                self.searched = bytes.len();
-                let line = bytes.get(self.line_start..).unwrap_or_default();
-                if !self.begun && !request_line::may_begin(line) {
-                    return Err(Refusal::RequestLine);
-                }
-                return Ok(None);
-            };
-            let end = self.searched + found;
+            let found = unsearched.iter().position(|byte| *byte == b'\n');
+            let end = found.map_or(bytes.len(), |found| self.searched + found);
             let line = bytes.get(self.line_start..end).unwrap_or_default();
+            if !self.begun && !request_line::may_begin(line) {
+                return Err(Refusal::RequestLine);
+            }
+            if found.is_none() {
+                self.searched = end;
+                return Ok(None);
+            }
             let line = line.strip_suffix(b"\r").ok_or(Refusal::BareLineFeed)?;
             let start = std::mem::replace(&mut self.line_start, end + 1);
             self.searched = end + 1;

@@ -53,7 +53,7 @@ fn authority<'a>(method: &[u8], target: &'a [u8]) -> Result<Option<&'a [u8]>, Re
     }
 }
 
-/// Whether a line that has not ended yet can still become a request line.
+/// Whether a line, which may not have ended yet, can be a request line.
 pub(super) fn may_begin(line: &[u8]) -> bool {
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     line.iter().all(|byte| matches!(byte, 0x20..=0x7e))

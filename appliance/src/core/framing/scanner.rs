@@ -224,6 +224,15 @@ mod tests {
         prop::collection::vec(piece, 1..12).prop_map(|pieces| pieces.concat().into_bytes())
     }
 
+    #[test]
+    fn a_first_line_that_cannot_become_a_request_is_refused_for_that_however_it_arrives() {
+        for line in ["é\n", "GET é HTTP/1.1\r\n", "CONNECT é HTTP/1.1\r\n", "a\r\r\n"] {
+            let singly: Vec<&[u8]> = line.as_bytes().chunks(1).collect();
+            assert_eq!(verdict(&singly), Verdict::Refused(Refusal::RequestLine), "{line:?}");
+            assert_eq!(verdict(&[line.as_bytes()]), verdict(&singly), "{line:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_verdict_does_not_depend_on_how_the_bytes_are_split(
